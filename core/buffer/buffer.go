@@ -1,0 +1,187 @@
+// Package buffer is the first seam of the lab: the listener buffer, which
+// carries items from the one goroutine that distributes notifications to the
+// one that calls a handler. Locking and waking are inside, so that both can be
+// compared.
+//
+//	distributor ── Push(batch) ──▶ Buffer ── Pop(dst) ──▶ listener
+//	                                 │
+//	                                 └── Discard(item, reason)
+//
+// The laws, which package buffertest checks under these names:
+//
+//   - two doors: every pushed item leaves by exactly one of two doors, Pop or
+//     the Discard hook; at rest pushed = popped + discarded + Len.
+//   - order: items leave in the order of Traits.Order.
+//   - wake-up: a push makes a waiting Pop return, without any further push.
+//   - close: Close releases blocked pushers; later pushes go to Discard with
+//     reason Closed; Pop drains what is left and then returns 0 for ever.
+//   - collectability: the buffer keeps no reference to an item that has left.
+//   - silence: an idle buffer uses no CPU and allocates nothing.
+//   - no leak: when Pop has returned 0, no goroutine of the buffer is left.
+//
+// Reference is client-go's own buffer in this shape. Locked turns a passive
+// Store into a Buffer. What is not here: handlers, sync tracking, abandoning
+// and healing, which belong to the listener in package processor.
+package buffer
+
+import (
+	"fmt"
+	"time"
+
+	"informerlab/core/event"
+)
+
+// A Buffer carries items to one consumer.
+type Buffer[T any] interface {
+	// Push takes one batch: on return all its items are visible to Pop and a
+	// waiting consumer has been woken. The slice stays the caller's. Any
+	// number of goroutines may push unless Traits.Producers is One; it
+	// blocks only if Traits.Blocks.
+	Push(items []T)
+	// Pop waits for at least one item, moves the oldest ones into dst, and
+	// returns their number; 0 means closed and drained. One goroutine pops.
+	// dst must not be empty.
+	Pop(dst []T) int
+	// Close ends the intake: blocked pushers are released and later pushes
+	// are discarded, while Pop drains what is left. It may be called by any
+	// goroutine, any number of times, before or during any other call.
+	Close()
+	// Len returns the number of waiting items. It is approximate while the
+	// buffer is in use and exact at rest. Any goroutine may call it.
+	Len() int
+}
+
+// A Reason says why an item was discarded.
+type Reason uint8
+
+// The reasons for a discard. The zero Reason is none of them.
+const (
+	Overflow    Reason            = iota + 1 // the buffer was full
+	Superseded                               // a newer item for the same key took its place
+	Annihilated                              // it and an opposite item cancelled each other
+	Closed                                   // the buffer was closed before the item was handled
+	NumReasons  = int(Closed) + 1            // for arrays indexed by Reason
+)
+
+// String returns the reason in one word.
+func (r Reason) String() string {
+	names := [...]string{"", "overflow", "superseded", "annihilated", "closed"}
+	if int(r) < len(names) && r > 0 {
+		return names[r]
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
+// Discard hears of each item that leaves without being popped. It runs on the
+// goroutine that pushes or closes, with no lock of the buffer held, and may be
+// called concurrently.
+type Discard[T any] func(item T, why Reason)
+
+// An Outcome is what merging two items of one key gave.
+type Outcome uint8
+
+// The outcomes of a merge.
+const (
+	Merged Outcome = iota + 1 // the returned item replaces both
+	Cancel                    // both vanish
+	Keep                      // both stay, in order
+)
+
+// A Policy says what a full bounded buffer does with a push.
+type Policy uint8
+
+// The policies of bounded buffers.
+const (
+	DropNewest   Policy = iota + 1 // the pushed item is discarded
+	DropOldest                     // the longest waiting item is discarded
+	Block                          // the pusher waits for room
+	BlockTimeout                   // the pusher waits for room at most Params.Timeout
+)
+
+// Params configure a new buffer. The zero Params suit every unbounded one.
+type Params[T any] struct {
+	Capacity int           // most items waiting in a bounded buffer
+	Policy   Policy        // what a full bounded buffer does
+	Timeout  time.Duration // for BlockTimeout
+	Discard  Discard[T]    // nil = nobody listens
+	// Key and Merge serve coalescing buffers: Merge combines a pending item
+	// with the next one of the same key.
+	Key   func(T) event.Key
+	Merge func(pending, next T) (T, Outcome)
+}
+
+// Discarded calls the Discard hook for each item, if there is one.
+func (p *Params[T]) Discarded(items []T, why Reason) {
+	if p.Discard == nil {
+		return
+	}
+	for _, item := range items {
+		p.Discard(item, why)
+	}
+}
+
+// Order is the order in which items leave.
+type Order string
+
+// The orders that a buffer can promise, strongest first.
+const (
+	FIFO        Order = "FIFO"         // the order of pushes
+	PerProducer Order = "per-producer" // the order of pushes of one goroutine
+	PerKey      Order = "per-key"      // the order of pushes of one key
+)
+
+// Loss is what a buffer may discard before it is closed.
+type Loss string
+
+// The kinds of loss.
+const (
+	Lossless   Loss = "lossless"
+	DropsNew   Loss = "drops newest"
+	DropsOld   Loss = "drops oldest"
+	Coalesces  Loss = "coalesces"
+	DropsEvery Loss = "drops all"
+)
+
+// Bound is what limits the number of waiting items.
+type Bound string
+
+// The bounds.
+const (
+	Unbounded  Bound = "unbounded"
+	ByCapacity Bound = "capacity"
+	ByKeys     Bound = "keys"
+)
+
+// Producers is how many goroutines may push at once.
+type Producers string
+
+// The numbers of producers.
+const (
+	Many Producers = "many"
+	One  Producers = "one"
+)
+
+// Traits are what a variant declares of itself. The conformance suite holds it
+// to them and reports print them.
+type Traits struct {
+	Order     Order
+	Loss      Loss
+	Bound     Bound
+	Blocks    bool // Push may wait for the consumer
+	Producers Producers
+}
+
+// String returns the contract in one line, as `lab list` prints it.
+func (t Traits) String() string {
+	s := fmt.Sprintf("%s, %s, %s", t.Order, t.Loss, t.Bound)
+	if t.Bound != Unbounded {
+		s = fmt.Sprintf("%s, %s, bounded by %s", t.Order, t.Loss, t.Bound)
+	}
+	if t.Blocks {
+		s += ", blocks"
+	}
+	if t.Producers == One {
+		s += ", one producer"
+	}
+	return s
+}

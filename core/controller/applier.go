@@ -1,0 +1,167 @@
+package controller
+
+import (
+	"fmt"
+
+	"informerlab/core/event"
+	"informerlab/core/indexer"
+	"informerlab/core/queue"
+)
+
+// publishBatch is how many notifications of a replaced or resynced cache are
+// published at once. client-go's batches are of the same size
+// (the_real_fifo.go); a larger one only leaves the caches of the processor.
+const publishBatch = 1000
+
+// syncRound marks a notification as sync; the processor puts the current round in.
+const syncRound = 1
+
+// Do runs change, which writes the cache, so that nothing can come between the
+// write and the publication of what it publishes: processor.Processor.Do. The
+// batch is valid only during publish.
+type Do func(change func(publish func(batch []event.Notification)))
+
+// An Applier turns deltas into cache writes and notifications. One goroutine uses it.
+type Applier struct {
+	indexer *indexer.Indexer
+	do      Do
+
+	// What change works on: fields instead of captured variables, and scratch
+	// space that is used again, so that a batch costs no allocation.
+	deltas  []queue.Delta
+	initial bool
+	err     error
+	changes []indexer.Change
+	batch   []event.Notification
+	change  func(publish func(batch []event.Notification))
+}
+
+// NewApplier returns an Applier that writes to ix and publishes through do.
+func NewApplier(ix *indexer.Indexer, do Do) *Applier {
+	a := &Applier{indexer: ix, do: do}
+	a.change = a.apply
+	return a
+}
+
+// Process applies deltas, oldest first: a queue.Process. What kind of
+// notification a delta becomes depends on the cache, not on the delta's type:
+// an object that the cache does not hold is added, one that it holds is
+// updated. A delete is told even if the cache had nothing. It fails only for
+// delta types that it does not know.
+func (a *Applier) Process(deltas []queue.Delta, initial bool) error {
+	a.deltas, a.initial, a.err = deltas, initial, nil
+	// A publication that panicked has left its batch behind.
+	clear(a.batch)
+	a.batch = a.batch[:0]
+	a.do(a.change)
+	a.deltas = nil
+	return a.err
+}
+
+func (a *Applier) apply(publish func([]event.Notification)) {
+	rest := a.deltas
+	for len(rest) > 0 {
+		n := 1
+		switch rest[0].Type {
+		case queue.ReplacedAll:
+			a.replaceAll(rest[0].List, publish)
+		case queue.SyncAll:
+			a.syncAll(publish)
+		case queue.Bookmark:
+			a.indexer.Bookmark(rest[0].Object.GetResourceVersion())
+		case queue.Added, queue.Updated, queue.Deleted, queue.Replaced, queue.Sync:
+			n = plain(rest)
+			a.applyPlain(rest[:n], publish)
+		default:
+			a.err = fmt.Errorf("controller: apply: unknown delta type %d", rest[0].Type)
+			return
+		}
+		rest = rest[n:]
+	}
+}
+
+// plain returns how many of the first deltas concern a single object each.
+func plain(deltas []queue.Delta) (n int) {
+	for n < len(deltas) && deltas[n].Type >= queue.Added && deltas[n].Type <= queue.Sync {
+		n++
+	}
+	return n
+}
+
+func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notification)) {
+	a.changes = a.changes[:0]
+	for i := range deltas {
+		d := &deltas[i]
+		a.changes = append(a.changes, indexer.Change{Object: d.Object, Delete: d.Type == queue.Deleted})
+	}
+	a.indexer.Apply(a.changes)
+	for i := range a.changes {
+		c := &a.changes[i]
+		if c.Delete {
+			a.add(deleted(c.Object, deltas[i].FinalStateUnknown), publish)
+		} else {
+			a.add(a.written(c), publish)
+		}
+	}
+	a.flush(publish)
+	clear(a.changes)
+}
+
+// replaceAll swaps the whole cache before it tells anyone, deletions first, so
+// that the first initial add already finds the whole list in the cache.
+func (a *Applier) replaceAll(list *queue.List, publish func([]event.Notification)) {
+	changes, gone := a.indexer.Replace(list.Items, list.ResourceVersion)
+	for _, obj := range gone {
+		a.add(deleted(obj, true), publish)
+	}
+	for i := range changes {
+		a.add(a.written(&changes[i]), publish)
+	}
+	a.flush(publish)
+}
+
+func (a *Applier) syncAll(publish func([]event.Notification)) {
+	for _, obj := range a.indexer.List() {
+		a.add(event.Notification{Old: obj, New: obj, Kind: event.Update, Round: syncRound}, publish)
+	}
+	a.flush(publish)
+}
+
+func deleted(obj event.Object, unknown bool) event.Notification {
+	n := event.Notification{Old: obj, Kind: event.Delete}
+	if unknown {
+		n.Flags = event.FinalStateUnknown
+	}
+	return n
+}
+
+// written tells of a write. An update that did not change the resource version
+// is a sync: a resync, or an object that a relist found unchanged.
+func (a *Applier) written(c *indexer.Change) event.Notification {
+	n := event.Notification{Old: c.Old, New: c.Object, Kind: event.Update}
+	switch {
+	case c.Old == nil:
+		n.Kind = event.Add
+		if a.initial {
+			n.Flags = event.Initial
+		}
+	case c.Old.GetResourceVersion() == c.Object.GetResourceVersion():
+		n.Round = syncRound
+	}
+	return n
+}
+
+func (a *Applier) add(n event.Notification, publish func([]event.Notification)) {
+	a.batch = append(a.batch, n)
+	if len(a.batch) >= publishBatch {
+		a.flush(publish)
+	}
+}
+
+func (a *Applier) flush(publish func([]event.Notification)) {
+	if len(a.batch) > 0 {
+		publish(a.batch)
+		clear(a.batch)
+		a.batch = a.batch[:0]
+	}
+}

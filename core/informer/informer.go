@@ -1,0 +1,261 @@
+// Package informer is the whole pipeline behind one type: it keeps a cache equal
+// to a source and tells handlers what changed. It is the one core package that
+// a user must import.
+//
+//	source ─▶ reflector ─▶ queue ─▶ controller ─▶ indexer
+//	                                    │
+//	                                    ▼
+//	                       processor ─▶ fan-out ─▶ listener ─▶ Handler
+//
+// Promises: the cache converges to the source; per object its states are a
+// subsequence of the source's, in order; each handler hears of every change of
+// the cache, in order, one call at a time; when it is called for an object, the
+// cache holds a state at least as new; a handler that joins late first gets an
+// add for each cached object and then what follows, without gap or overlap.
+// With the default fan-out and in-order queue it makes the calls that the
+// shared informer of client-go makes; a differential test in the module
+// bench/peers holds it to that.
+//
+// It differs from client-go on purpose in what the packages reflector, queue,
+// controller and processor list, and in this: a second Run returns an error; a
+// factory names its informers by resource instead of by Go type; the mutation
+// detector is an option instead of an environment variable, and needs to be
+// given a clone and an equal function.
+package informer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"informerlab/core/controller"
+	"informerlab/core/event"
+	"informerlab/core/indexer"
+	"informerlab/core/processor"
+	"informerlab/core/queue"
+	"informerlab/core/reflector"
+	"informerlab/core/source"
+)
+
+// QueueKind chooses the queue between reflector and controller.
+type QueueKind uint8
+
+const (
+	// InOrder keeps deltas in order of arrival and replaces the cache in one step.
+	InOrder QueueKind = iota
+	// PerKey is the classic delta FIFO: it collects the deltas of each key.
+	PerKey
+)
+
+// Options configure an informer. The zero Options are those of client-go.
+type Options struct {
+	Name string // for logs
+	// Resync is the default resync period of handlers and how often the
+	// informer looks for handlers that are due; 0 = no handler ever resyncs.
+	Resync   time.Duration
+	Indexers map[string]indexer.IndexFunc
+	Queue    QueueKind
+	// Requeue puts back what could not be processed, unless something newer
+	// is queued for its key.
+	Requeue bool
+	Fanout  func() processor.Fanout // nil = processor.Reference
+	OnStop  processor.OnStop
+	Panic   processor.PanicPolicy
+	// Transform changes each object before it is queued. It should leave the
+	// resource version alone: without it every update looks like a resync.
+	Transform queue.Transform
+	// OnWatchError hears of failed lists and of watches that cannot be
+	// opened, but not of streams that end. nil logs them.
+	OnWatchError func(error)
+	// OnProcessError hears of deltas that could not be applied. nil logs them.
+	OnProcessError func(error)
+	// Accept refuses objects of the wrong type; a refused one is skipped.
+	Accept      func(event.Object) error
+	PageSize    int64 // of lists; 0 = 500
+	ClassicList bool  // never ask for a streaming initial list
+	Mutation    *MutationDetector
+	Logger      *slog.Logger   // nil = slog.Default
+	Rand        func() float64 // jitter in [0,1); nil = math/rand
+}
+
+// A Handler is told of changes; see processor.Handler.
+type Handler = processor.Handler
+
+// ErrStarted is returned by a second Run.
+var ErrStarted = errors.New("informer: run: already started")
+
+// An Informer is shared by any number of handlers. All methods may be called
+// concurrently.
+type Informer struct {
+	o         Options
+	indexer   *indexer.Indexer
+	processor *processor.Processor
+	queue     queue.Queue
+	source    source.Source
+	reflector atomic.Pointer[reflector.Reflector] // set by Run
+	started   atomic.Bool
+	stopped   atomic.Bool
+	synced    chan struct{}
+}
+
+// New returns an informer of the collection that src serves. It does nothing until Run.
+func New(src source.Source, o Options) *Informer {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	ix := indexer.New(o.Indexers)
+	return &Informer{
+		o:       o,
+		indexer: ix,
+		queue:   o.newQueue(ix),
+		source:  src,
+		synced:  make(chan struct{}),
+		processor: processor.New(processor.Options{
+			Fanout: o.Fanout, OnStop: o.OnStop, Panic: o.Panic, CheckPeriod: o.Resync, Logger: o.Logger,
+		}),
+	}
+}
+
+func (o *Options) newQueue(ix *indexer.Indexer) queue.Queue {
+	if o.Queue == PerKey {
+		return queue.NewDeltaFIFO(queue.DeltaFIFOOptions{
+			Known: ix, Transform: o.Transform, Requeue: o.Requeue, Logger: o.Logger,
+		})
+	}
+	return queue.NewFIFO(queue.FIFOOptions{Transform: o.Transform, Requeue: o.Requeue, Logger: o.Logger})
+}
+
+func (o *Options) newReflector(src source.Source, store reflector.Store, resync time.Duration,
+	due func() bool) *reflector.Reflector {
+	return reflector.New(src, store, reflector.Options{
+		Name: o.Name, Resync: resync, ShouldResync: due,
+		PageSize: o.PageSize, ClassicList: o.ClassicList, Accept: o.Accept,
+		OnWatchError: o.OnWatchError, Logger: o.Logger, Rand: o.Rand,
+	})
+}
+
+// Run keeps the cache up to date and serves the handlers until ctx ends. It
+// returns when all goroutines have ended: it waits for calls in progress, and
+// for ever if a handler never returns.
+func (i *Informer) Run(ctx context.Context) error {
+	if !i.started.CompareAndSwap(false, true) {
+		return ErrStarted
+	}
+	i.processor.Start(ctx)
+	defer i.processor.Stop()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watching.Go(func() { i.watchSynced(ctx) })
+
+	do := controller.Do(i.processor.Do)
+	if i.o.Mutation != nil {
+		detector := i.o.Mutation.start()
+		defer detector.stop()
+		do = detector.observe(do)
+	}
+	// The check period is final only now: handlers may lower it until the start.
+	r := i.o.newReflector(i.source, i.queue, i.processor.CheckPeriod(), i.processor.ShouldResync)
+	i.reflector.Store(r)
+	controller.New(controller.Config{
+		Queue: i.queue, Feed: r.Run, Process: controller.NewApplier(i.indexer, do).Process,
+		OnError: i.o.OnProcessError, Recover: i.o.Panic.Recover, Logger: i.o.Logger,
+	}).Run(ctx)
+	i.stopped.Store(true)
+	return nil
+}
+
+// watchSynced announces the end of the initial list, unless ctx ends first.
+func (i *Informer) watchSynced(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-i.queue.Synced():
+		close(i.synced)
+		i.processor.UpstreamSynced()
+	}
+}
+
+// HandlerOptions configure one handler.
+type HandlerOptions struct {
+	// Resync is how often the handler wants every cached object again; nil =
+	// the informer's default, 0 = never. It is at least processor.MinimumResync,
+	// and after the start at least the informer's check period.
+	Resync *time.Duration
+}
+
+// A Registration is one handler's place in an informer.
+type Registration struct{ *processor.Listener }
+
+// AddHandler registers a handler; adding one twice makes two registrations. One
+// that is added after the start first gets an initial add for each cached
+// object. It fails after the informer has stopped. It may be called from inside
+// a handler.
+func (i *Informer) AddHandler(h Handler, o HandlerOptions) (*Registration, error) {
+	period := i.o.Resync
+	if o.Resync != nil {
+		period = *o.Resync
+	}
+	l, err := i.processor.Add(h, processor.ListenerOptions{Resync: period}, i.indexer.All())
+	if err != nil {
+		return nil, err
+	}
+	return &Registration{l}, nil
+}
+
+// RemoveHandler ends a registration without waiting for the call in progress.
+// What it has not been told by then goes the way of Options.OnStop. Removing it
+// again, or nil, or a registration of another informer, does nothing. It may be
+// called from inside a handler at any time.
+func (i *Informer) RemoveHandler(r *Registration) {
+	if r != nil {
+		i.processor.Remove(r.Listener)
+	}
+}
+
+// ShutDownHandler removes a handler and waits until its last call has returned.
+// It must not be called from inside that handler.
+func (i *Informer) ShutDownHandler(r *Registration) {
+	if r != nil {
+		i.processor.Remove(r.Listener)
+		<-r.Finished()
+	}
+}
+
+// Indexer returns the cache. It is for reading.
+func (i *Informer) Indexer() *indexer.Indexer { return i.indexer }
+
+// HasSynced reports whether the cache has held the whole initial list. It says
+// nothing about handlers: ask their Registration.
+func (i *Informer) HasSynced() bool {
+	select {
+	case <-i.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+// Synced returns a channel that is closed when HasSynced becomes true, which
+// never happens if the informer stops before.
+func (i *Informer) Synced() <-chan struct{} { return i.synced }
+
+// Started reports whether Run has been called.
+func (i *Informer) Started() bool { return i.started.Load() }
+
+// Stopped reports whether the informer has run and the cache is no longer kept
+// up to date.
+func (i *Informer) Stopped() bool { return i.stopped.Load() }
+
+// LastSyncResourceVersion returns the version that the reflector has seen last;
+// the cache may be a little behind it. It is empty before the first list.
+func (i *Informer) LastSyncResourceVersion() string {
+	if r := i.reflector.Load(); r != nil {
+		return r.LastSyncResourceVersion()
+	}
+	return ""
+}

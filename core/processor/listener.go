@@ -1,0 +1,256 @@
+package processor
+
+import (
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"informerlab/core/buffer"
+	"informerlab/core/event"
+)
+
+// batchSize is how many notifications a listener takes from its subscription
+// at once: enough that locking and waking cost nothing per item, few enough
+// (6 KiB) that a batch stays in the first-level cache and that little is in
+// hand, where a coalescing buffer can no longer merge it.
+const batchSize = 128
+
+// ListenerOptions configure one handler.
+type ListenerOptions struct {
+	// Resync is how often the handler wants every cached object delivered
+	// again; 0 = never. See Processor.CheckPeriod for what it really gets.
+	Resync time.Duration
+}
+
+// A Listener owns one handler: its goroutine, panic isolation, sync tracking and
+// accounting. Its exported methods may be called concurrently.
+type Listener struct {
+	p       *Processor
+	handler Handler
+	sync    tracker
+
+	// Guarded by p.state.
+	requested  time.Duration // as asked for, raised to what is allowed
+	resync     time.Duration // effective
+	nextResync time.Time
+	closed     bool
+	sub        Subscription // set once, by begin
+
+	abandon  atomic.Bool   // handle no further notification
+	closing  chan struct{} // closed by close
+	finished chan struct{} // closed after the last call
+
+	// Written by the listener's goroutine alone, after each batch.
+	handled  atomic.Uint64
+	panicked atomic.Uint64
+	inHand   atomic.Int64
+
+	replayed atomic.Uint64                    // written under the publish lock
+	discards [buffer.NumReasons]atomic.Uint64 // written by whoever discards
+	holdNext time.Duration                    // hold the next call for this long; own goroutine
+}
+
+func newListener(p *Processor, h Handler) *Listener {
+	l := &Listener{p: p, handler: h, closing: make(chan struct{}), finished: make(chan struct{})}
+	l.sync.done = make(chan struct{})
+	l.sync.start(1) // a guard: not synced before the replay has been handed over
+	return l
+}
+
+// replay makes initial adds of objects and counts them as started.
+func (l *Listener) replay(objects iter.Seq[event.Object], seq uint64) iter.Seq[event.Notification] {
+	return func(yield func(event.Notification) bool) {
+		for obj := range objects {
+			l.replayed.Inc()
+			l.sync.start(1)
+			if !yield(event.Notification{New: obj, Seq: seq, Kind: event.Add, Flags: event.Initial}) {
+				return
+			}
+		}
+	}
+}
+
+// close ends the intake and, if the backlog is to be abandoned, the delivery.
+// It waits for nobody.
+func (l *Listener) close() {
+	l.p.state.Lock()
+	again := l.closed
+	l.closed = true
+	sub := l.sub
+	l.p.state.Unlock()
+	if again {
+		return
+	}
+	if l.p.o.OnStop == Abandon {
+		l.abandon.Store(true)
+	}
+	close(l.closing)
+	if sub == nil {
+		close(l.finished) // it never began
+		return
+	}
+	sub.Close()
+}
+
+// Finished returns a channel that is closed when the listener has been removed
+// or stopped and its last call has returned.
+func (l *Listener) Finished() <-chan struct{} { return l.finished }
+
+// HasSynced reports whether the whole initial list has been handled.
+func (l *Listener) HasSynced() bool { return l.sync.has() }
+
+// Synced returns a channel that is closed when HasSynced becomes true. A
+// listener that is removed before its informer has synced never gets there.
+func (l *Listener) Synced() <-chan struct{} { return l.sync.done }
+
+// Resync returns the period at which the handler is due for a resync; 0 = never.
+func (l *Listener) Resync() time.Duration {
+	l.p.state.Lock()
+	defer l.p.state.Unlock()
+	return l.resync
+}
+
+func (l *Listener) run(sub Subscription) {
+	defer close(l.finished)
+	batch := make([]event.Notification, batchSize)
+	for {
+		n := sub.Pop(batch)
+		if n == 0 {
+			return
+		}
+		l.inHand.Store(int64(n))
+		l.deliverAll(batch[:n])
+		clear(batch[:n])
+	}
+}
+
+// deliverAll makes one call for each notification, whatever panics, and
+// discards what is left once the listener is to abandon.
+func (l *Listener) deliverAll(batch []event.Notification) {
+	handled, panicked := 0, 0
+	rest := batch
+	for len(rest) > 0 && !l.abandon.Load() {
+		done, failed := l.deliver(rest)
+		handled += done
+		rest = rest[done:]
+		if failed {
+			panicked++
+			l.finish(&rest[0])
+			rest = rest[1:]
+			l.handled.Add(uint64(handled))
+			l.panicked.Add(uint64(panicked))
+			l.inHand.Store(int64(len(rest)))
+			handled, panicked = 0, 0
+			l.afterPanic()
+		}
+	}
+	for _, n := range rest {
+		l.discarded(n, buffer.Closed)
+	}
+	l.handled.Add(uint64(handled))
+	l.inHand.Store(0)
+}
+
+// deliver calls the handler for each notification until one panics or the
+// listener is to abandon, and returns how many calls returned. One deferred
+// function serves the whole batch: a defer per call would cost as much as the
+// call of a small handler.
+func (l *Listener) deliver(batch []event.Notification) (done int, failed bool) {
+	if l.p.o.Panic.Recover {
+		defer func() {
+			if r := recover(); r != nil {
+				failed = true
+				l.p.o.Logger.Error("handler panicked", "panic", fmt.Sprint(r), "notification", batch[done].String())
+			}
+		}()
+	}
+	if l.holdNext > 0 {
+		l.pause(l.holdNext)
+		l.holdNext = 0
+	}
+	for done = range batch {
+		if l.abandon.Load() {
+			return done, false
+		}
+		n := &batch[done]
+		switch n.Kind {
+		case event.Update:
+			l.handler.OnUpdate(n.Old, n.New)
+		case event.Add:
+			l.handler.OnAdd(n.New, n.Flags&event.Initial != 0)
+			l.finish(n)
+		case event.Delete:
+			l.handler.OnDelete(n.Old, n.Flags&event.FinalStateUnknown != 0)
+		}
+	}
+	return len(batch), false
+}
+
+// finish counts an initial add as done with.
+func (l *Listener) finish(n *event.Notification) {
+	if n.Flags&event.Initial != 0 {
+		l.sync.finish()
+	}
+}
+
+// discarded is the Discard hook of the subscription, and the way out of what is
+// abandoned in hand.
+func (l *Listener) discarded(n event.Notification, why buffer.Reason) {
+	l.discards[why].Inc()
+	l.finish(&n)
+}
+
+// A tracker knows when all initial adds have been finished: the count of those
+// started and not finished is 0 and no more will come. Starting comes before
+// pushing, so the count cannot touch 0 too early.
+type tracker struct {
+	mu      sync.Mutex
+	pending int
+	last    bool // upstream has synced: no more starts
+	done    chan struct{}
+}
+
+func (t *tracker) start(n int) {
+	t.mu.Lock()
+	t.pending += n
+	t.mu.Unlock()
+}
+
+func (t *tracker) finish() {
+	t.mu.Lock()
+	t.pending--
+	t.check()
+	t.mu.Unlock()
+}
+
+func (t *tracker) upstream() {
+	t.mu.Lock()
+	t.last = true
+	t.check()
+	t.mu.Unlock()
+}
+
+func (t *tracker) check() {
+	if t.pending < 0 {
+		panic("processor: more initial adds finished than started")
+	}
+	if t.last && t.pending == 0 {
+		select {
+		case <-t.done:
+		default:
+			close(t.done)
+		}
+	}
+}
+
+func (t *tracker) has() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}

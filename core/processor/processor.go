@@ -1,0 +1,332 @@
+// Package processor tells every registered handler what became of the cache.
+// It is the second seam of the lab: a Fanout decides how one batch of
+// notifications reaches many listeners.
+//
+//	controller ── Do(change, publish) ──▶ Processor ── Publish ──▶ Fanout
+//	                                                                 │ one Subscription each
+//	                                  Listener ◀── Pop ── Listener ◀─┴── Pop ── …
+//	                                     │
+//	                                     └──▶ Handler, on the listener's own goroutine
+//
+// Promises, per handler: calls never overlap; they come in the order of
+// publication; a handler added late sees an add for each cached object and then
+// exactly what follows; a handler that is slow, stuck or panicking does not
+// hold up the others, unless its buffer declares that it blocks. Every
+// notification is accounted for:
+//
+//	replayed + routed = handled + panicked + in hand + pending + discarded
+//
+// Where this differs from client-go (tools/cache/shared_informer.go) on purpose:
+// what a closed listener has not yet handled is counted as discarded instead of
+// vanishing; an initial add that is discarded or makes its handler panic counts
+// as finished, so that HasSynced does not hang on it (kubernetes#129024); a
+// handler may remove itself or others while the processor shuts down; a pause
+// after a panic ends early if the listener is removed; listeners are served in
+// the order of their registration instead of in map order.
+package processor
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"sync"
+	"time"
+
+	"informerlab/core/buffer"
+	"informerlab/core/event"
+)
+
+// A Handler is told of changes. Calls come one at a time from one goroutine.
+// Objects are shared with the cache and with other handlers: they are
+// read-only. A handler should be quick, typically enqueueing a key.
+type Handler interface {
+	// OnAdd says that obj is new to this handler. initial marks the initial list.
+	OnAdd(obj event.Object, initial bool)
+	// OnUpdate says that the object changed. In a resync old and new are the same.
+	OnUpdate(old, new event.Object)
+	// OnDelete says that the object is gone; obj is its last state. With
+	// finalStateUnknown its deletion was missed: obj may be stale, or an
+	// event.Tombstone if no state was ever seen.
+	OnDelete(obj event.Object, finalStateUnknown bool)
+}
+
+// A Fanout hands notifications to subscriptions. Its methods are called under
+// the processor's publish lock, so never concurrently; those of its
+// Subscriptions may be called meanwhile.
+type Fanout interface {
+	// Subscribe starts a subscription, which sees all that is published from
+	// now on. discard hears of each notification that leaves the
+	// subscription otherwise than by Pop; it may be called concurrently.
+	Subscribe(discard buffer.Discard[event.Notification]) Subscription
+	// Publish hands over a batch in order. The slice stays the caller's.
+	// Which subscriptions get an item is in its Round.
+	Publish(batch []event.Notification)
+}
+
+// A Subscription is what one listener consumes.
+type Subscription interface {
+	// Replay puts initial adds before all that will be published. It is
+	// called once, under the publish lock and before the first publication,
+	// while the listener already pops: a buffer that blocks may block here.
+	// initial may be ranged over once and only during the call.
+	Replay(initial iter.Seq[event.Notification])
+	// Pop waits for at least one notification, moves the oldest into dst,
+	// and returns their number; 0 means closed and drained. One goroutine pops.
+	Pop(dst []event.Notification) int
+	// Close ends the subscription for all later publications and releases a
+	// blocked publisher; Pop drains what is left. Any goroutine may call it,
+	// more than once.
+	Close()
+	// Len returns the number of notifications waiting, without those that
+	// will be skipped because the listener was not due in their round.
+	Len() int
+	// Due says whether the listener gets the sync notifications of a round.
+	// It is called under the publish lock when the round begins. Until its
+	// first call all sync notifications are routed.
+	Due(round uint32, due bool)
+	// Routed returns the number of notifications routed here so far, without
+	// the initial ones. What is routed when the subscription closes, and all
+	// before, must reach Pop or discard.
+	Routed() uint64
+}
+
+// OnStop says what a listener that is removed or stopped does with its backlog.
+type OnStop uint8
+
+const (
+	// Abandon finishes the call in progress and discards the rest, as client-go does.
+	Abandon OnStop = iota
+	// Drain handles all that was routed before the stop.
+	Drain
+)
+
+// Options configure a Processor.
+type Options struct {
+	Fanout func() Fanout // nil = Reference
+	OnStop OnStop
+	Panic  PanicPolicy
+	// CheckPeriod is how often the informer looks for due resyncs; handlers
+	// added before the start may lower it. 0 = never resync.
+	CheckPeriod time.Duration
+	Logger      *slog.Logger // nil = slog.Default
+}
+
+// ErrStopped is returned when a handler is added to a stopped processor.
+var ErrStopped = errors.New("processor: stopped")
+
+// A Processor serves listeners. All methods may be called concurrently, except
+// that Do must not be called from within change.
+type Processor struct {
+	o      Options
+	labels context.Context // carries the profiler labels of Start
+
+	// mu is the publish lock: it orders cache writes, publications, joins and
+	// resync rounds. Closing a listener comes before taking it, so that a
+	// publisher blocked in a full buffer is released.
+	mu        sync.Mutex
+	fanout    Fanout
+	seq       uint64                     // of the last notification published
+	round     uint32                     // the current resync round; the first is 1
+	publishFn func([]event.Notification) // p.publish, bound once to save an allocation per batch
+
+	state struct {
+		sync.Mutex // taken after mu where both are needed, and for short times only
+		listeners  []*Listener
+		started    bool
+		stopped    bool
+		synced     bool          // upstream has
+		period     time.Duration // the check period
+	}
+	running sync.WaitGroup // listener goroutines
+}
+
+// New returns a Processor that has not started.
+func New(o Options) *Processor {
+	if o.Fanout == nil {
+		o.Fanout = Reference
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	p := &Processor{o: o, round: 1}
+	p.state.period = o.CheckPeriod
+	p.publishFn = p.publish
+	return p
+}
+
+// Do runs change under the publish lock and gives it the function that
+// publishes a batch of notifications to all listeners. The slice given to
+// publish stays the caller's; its Seq fields, and the Round of items whose
+// Round is not 0, are set by publish.
+//
+// Afterwards it lets other goroutines run. Without that, a controller that
+// always finds more in the queue runs for a whole time slice while the
+// listeners that it woke wait behind it, and their backlogs grow to thousands
+// of notifications that have left the cache when they are handled. It waits
+// for nobody: a handler that is stuck costs nothing here.
+func (p *Processor) Do(change func(publish func(batch []event.Notification))) {
+	p.locked(change)
+	runtime.Gosched()
+}
+
+func (p *Processor) locked(change func(publish func(batch []event.Notification))) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p.publishFn)
+}
+
+func (p *Processor) publish(batch []event.Notification) {
+	if p.fanout == nil {
+		panic("processor: publish before Start")
+	}
+	initial := 0
+	for i := range batch {
+		n := &batch[i]
+		p.seq++
+		n.Seq = p.seq
+		if n.Round != 0 {
+			n.Round = p.round
+		}
+		if n.Flags&event.Initial != 0 {
+			initial++
+		}
+	}
+	if initial > 0 {
+		for _, l := range p.listeners() {
+			l.sync.start(initial)
+		}
+	}
+	p.fanout.Publish(batch)
+}
+
+// Seq returns the number of the last notification published.
+func (p *Processor) Seq() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seq
+}
+
+// Add registers a handler. Before Start it is only noted down and initial is
+// not used. Afterwards its subscription begins, under the publish lock, with an
+// initial add for each object of initial, and joins what is published next
+// without gap or overlap. It returns ErrStopped after Stop.
+func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Object]) (*Listener, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := newListener(p, h)
+	p.state.Lock()
+	if p.state.stopped {
+		p.state.Unlock()
+		return nil, ErrStopped
+	}
+	p.setPeriod(l, o.Resync)
+	p.state.listeners = append(p.state.listeners, l)
+	started := p.state.started
+	p.state.Unlock()
+	if started {
+		p.begin(l, initial)
+	}
+	return l, nil
+}
+
+// begin subscribes l, starts its goroutine and replays initial to it. The publish
+// lock is held, so the replay is complete before anything else can be published.
+func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
+	var sub Subscription
+	// Goroutines inherit labels: what the fan-out starts is its pump.
+	pprof.Do(p.labels, pprof.Labels("stage", "pump"), func(context.Context) {
+		sub = p.fanout.Subscribe(l.discarded)
+	})
+	p.state.Lock()
+	l.sub = sub
+	if l.closed { // by a Stop that came between
+		p.state.Unlock()
+		sub.Close()
+		return
+	}
+	p.running.Add(1)
+	p.state.Unlock()
+	go pprof.Do(p.labels, pprof.Labels("stage", "listener"), func(context.Context) {
+		defer p.running.Done()
+		l.run(sub)
+	})
+	if initial != nil {
+		sub.Replay(l.replay(initial, p.seq))
+	}
+	p.state.Lock()
+	synced := p.state.synced
+	p.state.Unlock()
+	if synced {
+		l.sync.upstream()
+	}
+	l.sync.finish() // the guard that newListener set
+}
+
+// Remove ends a listener: the call in progress finishes, the backlog goes the
+// way of OnStop, and no later notification is routed to it. It does not wait;
+// Listener.Finished tells the end. It may be called from inside a handler, at
+// any time, and again.
+func (p *Processor) Remove(l *Listener) {
+	if l == nil || l.p != p {
+		return
+	}
+	p.state.Lock()
+	if i := slices.Index(p.state.listeners, l); i >= 0 {
+		p.state.listeners = slices.Delete(slices.Clone(p.state.listeners), i, i+1)
+	}
+	p.state.Unlock()
+	l.close()
+}
+
+// Start begins to serve the listeners; nothing may be published before. ctx only
+// carries profiler labels for the goroutines it starts.
+func (p *Processor) Start(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.Lock()
+	p.state.started = true
+	p.labels = ctx
+	p.state.Unlock()
+	p.fanout = p.o.Fanout()
+	for _, l := range p.listeners() {
+		p.begin(l, nil)
+	}
+}
+
+// Stop closes all listeners, waits until their last calls have returned and
+// their goroutines have ended, and refuses handlers from now on.
+func (p *Processor) Stop() {
+	p.state.Lock()
+	p.state.stopped = true
+	listeners := p.state.listeners
+	p.state.listeners = nil
+	p.state.Unlock()
+	for _, l := range listeners {
+		l.close()
+	}
+	p.running.Wait()
+}
+
+// UpstreamSynced says that the whole initial list has been published. A
+// listener has synced when it has also finished all initial adds.
+func (p *Processor) UpstreamSynced() {
+	p.state.Lock()
+	p.state.synced = true
+	listeners := p.state.listeners
+	p.state.Unlock()
+	for _, l := range listeners {
+		l.sync.upstream()
+	}
+}
+
+// listeners returns the current listeners. The slice is never changed in place,
+// so it may be ranged over without the lock.
+func (p *Processor) listeners() []*Listener {
+	p.state.Lock()
+	defer p.state.Unlock()
+	return p.state.listeners
+}

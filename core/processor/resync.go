@@ -1,0 +1,71 @@
+package processor
+
+import "time"
+
+// MinimumResync is the shortest resync period that a handler can ask for
+// (minimumResyncPeriod in client-go's shared_informer.go).
+const MinimumResync = time.Second
+
+// CheckPeriod returns how often ShouldResync ought to be called; 0 = never.
+func (p *Processor) CheckPeriod() time.Duration {
+	p.state.Lock()
+	defer p.state.Unlock()
+	return p.state.period
+}
+
+// setPeriod gives l its effective resync period, after client-go's rules: a
+// short request is raised to MinimumResync; one below the check period lowers
+// the check period before the start and is raised to it afterwards. The state
+// lock is held.
+func (p *Processor) setPeriod(l *Listener, requested time.Duration) {
+	if requested > 0 {
+		requested = max(requested, MinimumResync)
+		if requested < p.state.period {
+			if p.state.started {
+				requested = p.state.period
+			} else {
+				p.state.period = requested
+				for _, other := range p.state.listeners {
+					other.resync = effective(other.requested, p.state.period)
+				}
+			}
+		}
+	}
+	l.requested = requested
+	l.resync = effective(requested, p.state.period)
+	l.nextResync = time.Now().Add(l.resync)
+}
+
+// effective returns the period at which a listener is really due: never if
+// either side says never, and not more often than is checked. Checks happen
+// only every check period, so in practice it rounds up to a multiple of that.
+func effective(requested, check time.Duration) time.Duration {
+	if requested == 0 || check == 0 {
+		return 0
+	}
+	return max(requested, check)
+}
+
+// ShouldResync begins a resync round: sync notifications published from now
+// until the next round go to the listeners that are due now. It reports whether
+// any is. A listener that has not yet met a check is due in every round.
+func (p *Processor) ShouldResync() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.round++
+	now := time.Now()
+	p.state.Lock()
+	defer p.state.Unlock()
+	anyDue := false
+	for _, l := range p.state.listeners {
+		due := l.resync > 0 && !now.Before(l.nextResync)
+		if due {
+			l.nextResync = now.Add(l.resync)
+			anyDue = true
+		}
+		if l.sub != nil {
+			l.sub.Due(p.round, due)
+		}
+	}
+	return anyDue
+}
