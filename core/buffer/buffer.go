@@ -7,7 +7,8 @@
 //	                                 │
 //	                                 └── Discard(item, reason)
 //
-// The laws, which package buffertest checks under these names:
+// The main laws; package buffertest checks them by these names (close in four
+// parts) and a few more:
 //
 //   - two doors: every pushed item leaves by exactly one of two doors, Pop or
 //     the Discard hook; at rest pushed = popped + discarded + Len.
@@ -40,7 +41,7 @@ type Buffer[T any] interface {
 	Push(items []T)
 	// Pop waits for at least one item, moves the oldest ones into dst, and
 	// returns their number; 0 means closed and drained. One goroutine pops.
-	// dst must not be empty.
+	// dst must not be empty, and beyond those items nothing is written to it.
 	Pop(dst []T) int
 	// Close ends the intake: blocked pushers are released and later pushes
 	// are discarded, while Pop drains what is left. It may be called by any

@@ -1,0 +1,230 @@
+package buffertest
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"testing/synctest"
+	"weak"
+
+	"informerlab/core/buffer"
+)
+
+// noLeak ends a bubble with buffers closed and drained in several states. The
+// bubble itself reports goroutines that are left.
+func (s subject[T]) noLeak() error {
+	for _, state := range []struct {
+		name    string
+		pushed  int
+		waiting bool // a consumer waits while Close comes
+	}{
+		{"unused", 0, false}, {"unused, consumer waiting", 0, true},
+		{"with a backlog", 200, false}, {"drained, consumer waiting", 200, true},
+	} {
+		err := s.bubble(func() error {
+			b := s.open(nil)
+			if state.waiting {
+				consumer := s.consume(b, 8, func([]T) {})
+				b.Push(s.run(1, state.pushed))
+				synctest.Wait()
+				consumer.closeAndWait()
+				return nil
+			}
+			b.Push(s.run(1, state.pushed))
+			b.Close()
+			for dst := make([]T, 8); b.Pop(dst) > 0; {
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("closed %s: %w", state.name, err)
+		}
+	}
+	return nil
+}
+
+// collectability sends objects through and sees whether the collector takes
+// them while the buffer lives on.
+func (s subject[T]) collectability() error {
+	if s.object == nil {
+		return nil
+	}
+	for _, way := range []struct {
+		name    string
+		backlog int // how many items wait before the first is popped
+		total   int
+		behind  int // how many other items wait behind them
+	}{
+		{"one at a time", 1, 5, 0},
+		{"in small batches", 9, 90, 0},
+		{"after a burst", 2500, 2500, 0},
+		{"with another item waiting", 3, 30, 1},
+		{"with a burst waiting", 1200, 1200, 2500},
+	} {
+		err := s.within(func() error {
+			b := s.open(nil)
+			gone := s.send(b, way.total, way.backlog)
+			gone = append(gone, s.send(b, 1, 1)...) // leaves by the way just used
+			if way.behind > 0 {
+				gone = s.sendBefore(b, way.backlog, way.behind)
+			}
+			err := s.collected(gone)
+			b.Close()
+			for dst := make([]T, 100); b.Pop(dst) > 0; {
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("popped %s: %w", way.name, err)
+		}
+	}
+	if err := s.within(s.collectsWaiting); err != nil {
+		return fmt.Errorf("popped by a consumer that waits for more: %w", err)
+	}
+	if err := s.within(s.collectsClosed); err != nil {
+		return fmt.Errorf("after Close: %w", err)
+	}
+	return nil
+}
+
+// send passes total items through an empty buffer, up to backlog of them
+// waiting at once, and keeps only weak pointers to them.
+func (s subject[T]) send(b buffer.Buffer[T], total, backlog int) []weak.Pointer[object] {
+	var sent []weak.Pointer[object]
+	dst := make([]T, 7)
+	for len(sent) < total {
+		batch := s.run(1, backlog)
+		for _, item := range batch {
+			sent = append(sent, s.object(item))
+		}
+		b.Push(batch)
+		for b.Len() > 0 {
+			b.Pop(dst)
+		}
+	}
+	return sent
+}
+
+// sendBefore pushes first items and then others, pops the first, and returns
+// weak pointers to those.
+func (s subject[T]) sendBefore(b buffer.Buffer[T], first, others int) []weak.Pointer[object] {
+	var sent []weak.Pointer[object]
+	batch := s.run(1, first)
+	for _, item := range batch {
+		sent = append(sent, s.object(item))
+	}
+	b.Push(batch)
+	b.Push(s.run(1, others))
+	dst := make([]T, 7)
+	for b.Len() > others {
+		b.Pop(dst[:min(len(dst), b.Len()-others)])
+	}
+	return sent
+}
+
+func (s subject[T]) collectsWaiting() error {
+	b := s.open(nil)
+	var arrived sync.WaitGroup
+	consumer := s.consume(b, 4, func(items []T) { arrived.Add(-len(items)) })
+	var gone []weak.Pointer[object]
+	for _, n := range []int{1, 9, 300} {
+		gone = append(gone, func() (sent []weak.Pointer[object]) {
+			batch := s.run(1, n)
+			for _, item := range batch {
+				sent = append(sent, s.object(item))
+			}
+			arrived.Add(n)
+			b.Push(batch)
+			return sent
+		}()...)
+		if s.lossless() {
+			arrived.Wait()
+		}
+	}
+	err := s.collected(gone)
+	consumer.closeAndWait()
+	return err
+}
+
+func (s subject[T]) collectsClosed() error {
+	b := s.open(nil)
+	gone := func() (sent []weak.Pointer[object]) {
+		early, late := s.run(1, 200), s.run(201, 200)
+		for k := range early {
+			sent = append(sent, s.object(early[k]), s.object(late[k]))
+		}
+		b.Push(early)
+		b.Close()
+		b.Push(late)
+		for dst := make([]T, 7); b.Pop(dst) > 0; {
+		}
+		return sent
+	}()
+	err := s.collected(gone)
+	runtime.KeepAlive(b)
+	return err
+}
+
+// collected reports objects that outlive a few collections. More than one may
+// be needed: a goroutine's stack can hold what it has just handed over until
+// it has run again.
+func (s subject[T]) collected(gone []weak.Pointer[object]) error {
+	left := 0
+	for range 6 {
+		runtime.GC()
+		left = 0
+		for _, p := range gone {
+			if p.Value() != nil {
+				left++
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+		runtime.Gosched()
+	}
+	return fmt.Errorf("%d of %d items that have left are still reachable", left, len(gone))
+}
+
+// footprint measures the heap around a burst that nobody pops, and what is left
+// of it in the end.
+func (s subject[T]) footprint() error {
+	if s.kept == 0 {
+		return nil
+	}
+	const slack = 24 << 10 // the runtime's own and other tests' goroutines
+	return s.within(func() error {
+		batch := make([]T, 1000)
+		one := s.item(1)
+		for k := range batch {
+			batch[k] = one
+		}
+		dst := make([]T, 256)
+		empty := liveBytes()
+		b := s.open(nil)
+		for range scaled(60, 1000) {
+			b.Push(batch)
+		}
+		full := liveBytes()
+		for b.Len() > 0 {
+			b.Pop(dst)
+		}
+		drained := liveBytes()
+		b.Close()
+		b.Pop(dst)
+		if got := drained - empty; got > s.kept+slack {
+			return fmt.Errorf("after a burst that took %d bytes the buffer keeps %d, promised are %d",
+				full-empty, got, s.kept)
+		}
+		runtime.KeepAlive(batch)
+		return nil
+	})
+}
+
+func liveBytes() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}

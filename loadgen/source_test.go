@@ -1,0 +1,333 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/core/event"
+	"informerlab/core/source"
+)
+
+func openWatch(t testing.TB, s *Source, version string) source.Watch {
+	t.Helper()
+	opts := source.WatchOptions{ResourceVersion: version, AllowBookmarks: true}
+	w, err := s.Watch(context.Background(), opts)
+	require.NoError(t, err)
+	return w
+}
+
+// read takes n events in reads of at most chunk.
+func read(t testing.TB, w source.Watch, n, chunk int) []source.Event {
+	t.Helper()
+	var all []source.Event
+	dst := make([]source.Event, chunk)
+	for len(all) < n {
+		got := w.Next(dst[:min(chunk, n-len(all))])
+		require.NotZero(t, got)
+		all = append(all, dst[:got]...)
+	}
+	return all
+}
+
+func checkEvents(t testing.TB, load *Load, from int, got []source.Event) {
+	t.Helper()
+	for i, e := range got {
+		want := load.Event(from + i)
+		require.Equal(t, source.Event{Object: want.Object, Type: want.Type}, e, "event %d", from+i)
+	}
+}
+
+func TestSourceListsTheInitialObjects(t *testing.T) {
+	load := mustLoad(t, Synthetic{Keys: 5, Events: 5})
+	s := NewSource(load)
+	assert.True(t, s.RefusesWatchList())
+	for _, opts := range []source.ListOptions{{}, {ResourceVersion: "0"}, {Limit: 2}} {
+		list, err := s.List(context.Background(), opts)
+		require.NoError(t, err)
+		assert.Equal(t, load.InitialVersion, list.ResourceVersion)
+		assert.Empty(t, list.Continue)
+		require.Len(t, list.Items, 5)
+		for i, item := range list.Items {
+			assert.Same(t, load.Initial[i], item)
+		}
+		list.Items[0] = nil // the list is the caller's
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.List(ended, source.ListOptions{})
+	assert.ErrorIs(t, err, context.Canceled)
+	_, err = s.Watch(ended, source.WatchOptions{ResourceVersion: load.InitialVersion})
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestSourceStreamsAllEvents(t *testing.T) {
+	for _, chunk := range []int{1, 2, 3, 7, 8, 9, 127, 128, 129, 256, 1000} {
+		load := mustLoad(t, Synthetic{Keys: 50, Events: 999, DeleteShare: 0.1, AddShare: 0.1})
+		s := NewSource(load)
+		s.Release(time.Now())
+		s.Release(time.Now().Add(time.Hour)) // does not count
+		w := openWatch(t, s, load.InitialVersion)
+		checkEvents(t, load, 0, read(t, w, load.Len(), chunk))
+		w.Stop()
+		assert.Nil(t, s.Lateness())
+	}
+}
+
+func TestSourceWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		load := mustLoad(t, Synthetic{Keys: 5, Events: 3})
+		s := NewSource(load)
+		w := openWatch(t, s, load.InitialVersion)
+		dst := make([]source.Event, 10)
+		next := make(chan int)
+		go func() {
+			for {
+				n := w.Next(dst)
+				next <- n
+				if n == 0 {
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		select {
+		case <-next:
+			t.Fatal("events came before the release")
+		default:
+		}
+		s.Release(time.Now())
+		assert.Equal(t, 4, <-next)
+		synctest.Wait()
+		select {
+		case <-next:
+			t.Fatal("the stream ended with the load")
+		default:
+		}
+		w.Stop()
+		w.Stop()
+		assert.Zero(t, <-next)
+		assert.Zero(t, w.Next(dst))
+	})
+}
+
+func TestSourceKeepsTheIntendedTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		load := mustLoad(t, Synthetic{Keys: 5, Events: 50, Rate: 1000})
+		s := NewSource(load)
+		w := openWatch(t, s, load.InitialVersion)
+		start := time.Now().Add(time.Second)
+		s.Release(start)
+		for i := range load.Len() {
+			checkEvents(t, load, i, read(t, w, 1, 100))
+			assert.Equal(t, load.Due[i], time.Since(start))
+		}
+		assert.EqualValues(t, 51, s.Lateness().TotalCount())
+		assert.Less(t, s.Lateness().Max(), int64(time.Microsecond))
+		w.Stop()
+	})
+}
+
+func TestSourceStopBeforeRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		load := mustLoad(t, Synthetic{Keys: 5, Events: 3})
+		for name, stop := range map[string]func(source.Watch, context.CancelFunc){
+			"by Stop":    func(w source.Watch, _ context.CancelFunc) { w.Stop() },
+			"by context": func(_ source.Watch, cancel context.CancelFunc) { cancel() },
+		} {
+			s := NewSource(load)
+			ctx, cancel := context.WithCancel(context.Background())
+			w, err := s.Watch(ctx, source.WatchOptions{ResourceVersion: load.InitialVersion})
+			require.NoError(t, err)
+			ended := make(chan int)
+			go func() { ended <- w.Next(make([]source.Event, 4)) }()
+			synctest.Wait()
+			stop(w, cancel)
+			assert.Zero(t, <-ended, name)
+			s.Release(time.Now())
+			assert.Zero(t, w.Next(make([]source.Event, 4)), "%s: a stopped watch stays stopped", name)
+			again := openWatch(t, s, load.InitialVersion)
+			checkEvents(t, load, 0, read(t, again, load.Len(), 4))
+			again.Stop()
+			cancel()
+		}
+	})
+}
+
+func TestSourceGoesOnWhereTheLastWatchEnded(t *testing.T) {
+	load := mustLoad(t, Synthetic{Keys: 3, Events: 2000}) // states repeat
+	s := NewSource(load)
+	s.Release(time.Now())
+	version, at := load.InitialVersion, 0
+	for _, n := range []int{1, 2, 500, 700, 3} {
+		w := openWatch(t, s, version)
+		events := read(t, w, n, 64)
+		checkEvents(t, load, at, events)
+		at += n
+		version = events[n-1].Object.GetResourceVersion()
+		w.Stop()
+	}
+	// A reader that threw some of the last events away gets them again.
+	w := openWatch(t, s, load.Event(at-5).Object.GetResourceVersion())
+	checkEvents(t, load, at-4, read(t, w, 10, 64))
+	// A new watch ends the old one, whose reader must not take its events.
+	again := openWatch(t, s, load.Event(at+5).Object.GetResourceVersion())
+	assert.Zero(t, w.Next(make([]source.Event, 1)))
+	checkEvents(t, load, at+6, read(t, again, load.Len()-at-6, 64))
+	again.Stop()
+	// From the list's version all events come again.
+	w = openWatch(t, s, load.InitialVersion)
+	checkEvents(t, load, 0, read(t, w, load.Len(), 64))
+	w.Stop()
+}
+
+func TestSourceRefuses(t *testing.T) {
+	s := NewSource(mustLoad(t, Synthetic{Keys: 3, Events: 3}))
+	for _, tc := range []struct {
+		opts   source.WatchOptions
+		reason source.Reason
+	}{
+		{source.WatchOptions{}, source.Invalid},
+		{source.WatchOptions{ResourceVersion: "0"}, source.Invalid},
+		{source.WatchOptions{ResourceVersion: "4", SendInitialEvents: true}, source.Invalid},
+		{source.WatchOptions{ResourceVersion: "99"}, source.Expired},
+		{source.WatchOptions{ResourceVersion: "5"}, source.Expired}, // not handed out yet
+	} {
+		_, err := s.Watch(context.Background(), tc.opts)
+		assert.True(t, source.HasReason(err, tc.reason), "%+v: %v", tc.opts, err)
+	}
+}
+
+func TestSourceStopAtAnyMoment(t *testing.T) {
+	load := mustLoad(t, Synthetic{Keys: 100, Events: 3000, Rate: 1e6})
+	s := NewSource(load)
+	s.Release(time.Now())
+	version, at := load.InitialVersion, 0
+	for at < load.Len() {
+		w := openWatch(t, s, version)
+		dst := make([]source.Event, 10)
+		yields := at % 7
+		go func() {
+			for range yields {
+				runtime.Gosched()
+			}
+			w.Stop()
+		}()
+		for range 50 {
+			n := w.Next(dst)
+			if n == 0 {
+				break
+			}
+			checkEvents(t, load, at, dst[:n])
+			at += n
+			version = dst[n-1].Object.GetResourceVersion()
+			if at == load.Len() {
+				break
+			}
+		}
+		w.Stop()
+	}
+}
+
+// follow is the least that an informer does: it keeps a cache and calls a handler.
+func follow(t testing.TB, s *Source, h handler, done <-chan struct{}) map[event.Key]*Object {
+	t.Helper()
+	cache := map[event.Key]*Object{}
+	list, err := s.List(context.Background(), source.ListOptions{})
+	require.NoError(t, err)
+	for _, item := range list.Items {
+		cache[event.KeyOf(item)] = item.(*Object)
+		h.OnAdd(item, true)
+	}
+	w := openWatch(t, s, list.ResourceVersion)
+	dst := make([]source.Event, 256)
+	for {
+		select {
+		case <-done:
+			w.Stop()
+		default:
+		}
+		n := w.Next(dst)
+		if n == 0 {
+			return cache
+		}
+		for _, e := range dst[:n] {
+			old, exists := cache[event.KeyOf(e.Object)]
+			switch {
+			case e.Type == source.Bookmark:
+			case e.Type == source.Deleted:
+				delete(cache, event.KeyOf(e.Object))
+				h.OnDelete(e.Object, false)
+			case exists:
+				cache[event.KeyOf(e.Object)] = e.Object.(*Object)
+				h.OnUpdate(old, e.Object)
+			default:
+				cache[event.KeyOf(e.Object)] = e.Object.(*Object)
+				h.OnAdd(e.Object, false)
+			}
+		}
+	}
+}
+
+func TestSourceToRecorder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, rate := range []float64{0, 5000} {
+			load := mustLoad(t, Synthetic{
+				Seed: 5, Keys: 40, Events: 5000, DeleteShare: 0.1, AddShare: 0.1, Rate: rate,
+			})
+			expect, s := load.Expect(), NewSource(load)
+			r := NewRecorder(expect, RecorderOptions{Latency: true})
+			start := time.Now()
+			r.Release(start)
+			s.Release(start)
+			cache := follow(t, s, r, r.Done())
+			require.NoError(t, r.Check())
+			require.NoError(t, expect.CheckCache(func(yield func(event.Key, uint64)) {
+				for key, o := range cache {
+					yield(key, o.ID)
+				}
+			}))
+			assert.Equal(t, load.Duration(), time.Since(start))
+			assert.Equal(t, rate > 0, r.Latency() != nil)
+		}
+	})
+}
+
+func TestSourceAllocatesNothing(t *testing.T) {
+	load := mustLoad(t, Synthetic{Keys: 10, Events: 50_000})
+	s := NewSource(load)
+	s.Release(time.Now())
+	w := openWatch(t, s, load.InitialVersion)
+	defer w.Stop()
+	dst := make([]source.Event, 256)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { w.Next(dst) }))
+}
+
+func BenchmarkSource(b *testing.B) {
+	for _, keys := range []int{1000, 100_000} {
+		for _, batch := range []int{1, 256} {
+			b.Run(fmt.Sprintf("keys=%d/batch=%d", keys, batch), func(b *testing.B) {
+				const events = 500_000
+				load := mustLoad(b, Synthetic{Keys: keys, Events: events - 1})
+				dst := make([]source.Event, batch)
+				b.ReportAllocs()
+				for b.Loop() {
+					s := NewSource(load)
+					s.Release(time.Now())
+					w := openWatch(b, s, load.InitialVersion)
+					for n := 0; n < events; {
+						n += w.Next(dst)
+					}
+					w.Stop()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+			})
+		}
+	}
+}

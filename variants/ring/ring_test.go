@@ -1,0 +1,172 @@
+package ring
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
+	"informerlab/core/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The laws are checked by the tests of package variants, for every variant.
+func FuzzRing(f *testing.F) {
+	buffertest.Fuzz(f, buffertest.Variant{
+		Name: "ring",
+		Traits: buffer.Traits{
+			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
+		},
+		Ints: New[uint64],
+	})
+}
+
+// A driver pushes consecutive numbers and checks what it pops.
+type driver struct {
+	*store[uint64]
+	t            *testing.T
+	next, popped uint64 // the last number pushed and the last one popped
+}
+
+func drive(t *testing.T) *driver { return &driver{store: newStore[uint64](), t: t} }
+
+func (d *driver) push(n int) {
+	batch := make([]uint64, n)
+	for k := range batch {
+		d.next++
+		batch[k] = d.next
+	}
+	d.Push(batch)
+	d.check()
+}
+
+func (d *driver) pop(n int) {
+	dst := make([]uint64, n)
+	require.Equal(d.t, n, d.Pop(dst))
+	for _, got := range dst {
+		d.popped++
+		require.Equal(d.t, d.popped, got)
+	}
+	d.check()
+}
+
+// check verifies the invariant of store.
+func (d *driver) check() {
+	require.Equal(d.t, int(d.next-d.popped), d.Len())
+	require.LessOrEqual(d.t, d.count, len(d.slots))
+	require.Zero(d.t, len(d.slots)&(len(d.slots)-1), "a power of two")
+	left := d.low
+	if len(d.slots) <= d.floor {
+		left = nil // it is the present storage
+	}
+	for k := d.count; k < len(d.slots); k++ {
+		left = append(left, d.slots[(d.head+k)&(len(d.slots)-1)])
+	}
+	require.False(d.t, slices.ContainsFunc(left, func(item uint64) bool { return item != 0 }), "a free slot")
+}
+
+func TestGrowsFromNothing(t *testing.T) {
+	d := drive(t)
+	require.Nil(t, d.slots, "nothing before the first push")
+	d.push(1)
+	require.Len(t, d.slots, minSlots)
+	d.pop(1)
+	d.push(17)
+	require.Len(t, d.slots, 32)
+	d.push(1000)
+	require.Len(t, d.slots, 1024, "at once to where the batch fits")
+}
+
+func TestFloorByItemSize(t *testing.T) {
+	assert.Equal(t, 1024, newStore[event.Notification]().floor, "48 bytes, 48 KiB")
+	assert.Equal(t, 2048, newStore[any]().floor, "16 bytes, 32 KiB")
+	assert.Equal(t, minSlots, newStore[[1 << 16]byte]().floor)
+	s := newStore[struct{}]()
+	for range 3 {
+		s.Push(make([]struct{}, 1<<17))
+		require.Equal(t, 1<<17, s.Pop(make([]struct{}, 1<<17)))
+	}
+}
+
+func TestEmptyRingReturnsToFloor(t *testing.T) {
+	d := drive(t)
+	for range 3 {
+		d.push(d.floor)
+		d.push(d.floor * 9)
+		require.Len(t, d.slots, d.floor*16)
+		d.pop(d.floor * 10)
+		require.LessOrEqual(t, len(d.slots), d.floor)
+	}
+	d.push(3 * d.floor) // passes the floor, leaving no storage to return to
+	d.pop(3 * d.floor)
+	d.push(1)
+	require.LessOrEqual(t, len(d.slots), d.floor)
+}
+
+func TestSwingsAllocateAlmostNothing(t *testing.T) {
+	s := newStore[event.Notification]()
+	batch, dst := make([]event.Notification, 1000), make([]event.Notification, 256)
+	swing := func() {
+		for range 20 {
+			s.Push(batch)
+		}
+		for s.Len() > 0 {
+			s.Pop(dst)
+		}
+	}
+	swing()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const swings = 100
+	for range swings {
+		swing()
+	}
+	runtime.ReadMemStats(&after)
+	bytes := (after.TotalAlloc - before.TotalAlloc) / (swings * 20 * 1000)
+	assert.Less(t, bytes, uint64(40), "bytes an item; without a spare it would be about 100")
+}
+
+// TestStaysSmallUnderTrickle never lets the ring run empty after a burst.
+func TestStaysSmallUnderTrickle(t *testing.T) {
+	s := newStore[uint64]()
+	s.Push(make([]uint64, 1<<20))
+	dst := make([]uint64, 1000)
+	for s.Len() > 1500 {
+		s.Pop(dst)
+	}
+	require.Len(t, s.slots, 1<<20)
+	for range 6 * lullLengths << 10 {
+		s.Push(dst)
+		require.Equal(t, 1000, s.Pop(dst))
+	}
+	require.LessOrEqual(t, len(s.slots), 1<<14)
+}
+
+// TestMovesWrappedItems grows and shrinks with items on both ends of the slots.
+func TestMovesWrappedItems(t *testing.T) {
+	d := drive(t)
+	d.push(16)
+	d.pop(11)
+	d.push(11)
+	require.NotZero(t, d.head)
+	d.push(1)
+	require.Len(t, d.slots, 32)
+	d.pop(17)
+	require.Zero(t, d.head, "an empty ring starts again at slot 0")
+
+	d.push(d.floor)
+	d.push(d.floor * 2)
+	d.pop(d.floor*3 - 5)
+	for len(d.slots) > d.floor {
+		d.push(400)
+		d.pop(400)
+	}
+	require.Same(t, &d.low[0], &d.slots[0], "the storage set aside is used again")
+	d.pop(5)
+}
