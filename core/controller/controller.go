@@ -69,7 +69,6 @@ func (c *Controller) Run(ctx context.Context) {
 	defer context.AfterFunc(ctx, c.c.Queue.Close)()
 	var feed sync.WaitGroup
 	feed.Go(func() { pprof.Do(ctx, pprof.Labels("stage", "reflector"), c.c.Feed) })
-	defer feed.Wait()
 	pprof.Do(ctx, pprof.Labels("stage", "controller"), func(ctx context.Context) {
 		for ctx.Err() == nil {
 			c.loop(ctx)
@@ -79,6 +78,7 @@ func (c *Controller) Run(ctx context.Context) {
 			}
 		}
 	})
+	feed.Wait() // not deferred: a panic must not wait for a feed that runs on until ctx ends
 }
 
 // loop pops until ctx ends, the queue is closed and empty, or Process panics.

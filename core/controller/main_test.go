@@ -45,7 +45,7 @@ type bench struct {
 	cache *indexer.Indexer
 	mu    sync.Mutex // for the race detector: the bubble's clock orders the two sides, but it cannot know
 	told  []string   // notifications since the last take
-	sizes []int    // of the published batches
+	sizes []int      // of the published batches
 	// onPublish runs when a batch is published, before it is kept.
 	onPublish func(batch []event.Notification)
 }

@@ -87,20 +87,41 @@ func (x *Indexer) Apply(changes []Change) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	begun := 0
+	defer func() {
+		if begun > 0 { // an index function panicked
+			x.undo(changes[:begun])
+		}
+	}()
 	for i := range changes {
 		c := &changes[i]
+		begun++
 		if c.Delete {
 			c.Old = x.remove(event.KeyOf(c.Object))
 		} else {
-			c.Old = x.put(c.Object)
+			x.put(c.Object, &c.Old)
 		}
 	}
+	begun = 0
 	if v := changes[len(changes)-1].Object.GetResourceVersion(); v != "" {
 		x.version = v
 	}
 }
 
-func (x *Indexer) put(obj event.Object) (old event.Object) {
+// undo takes the changes back, of which the last may be half made. The index
+// functions have accepted the old states before.
+func (x *Indexer) undo(changes []Change) {
+	for _, c := range slices.Backward(changes) {
+		if c.Old == nil {
+			x.remove(event.KeyOf(c.Object))
+		} else {
+			x.put(c.Old, new(event.Object))
+		}
+	}
+}
+
+// put writes obj and sets old to what it replaces, before an index function can panic.
+func (x *Indexer) put(obj event.Object, old *event.Object) {
 	key := event.KeyOf(obj)
 	e := x.items[key]
 	if e == nil {
@@ -110,11 +131,10 @@ func (x *Indexer) put(obj event.Object) (old event.Object) {
 		}
 		x.items[key] = e
 	}
-	old, e.object = e.object, obj
+	*old, e.object = e.object, obj
 	for i, ix := range x.indexes {
 		x.reindex(e, i, ix)
 	}
-	return old
 }
 
 func (x *Indexer) remove(key event.Key) (old event.Object) {
@@ -178,7 +198,7 @@ func (x *Indexer) Replace(items []event.Object, resourceVersion string) (changes
 	}()
 	changes = make([]Change, len(items))
 	for i, obj := range items {
-		x.put(obj)
+		x.put(obj, new(event.Object))
 		changes[i].Object = obj
 		if e := before[event.KeyOf(obj)]; e != nil {
 			changes[i].Old = e.object

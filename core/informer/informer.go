@@ -26,6 +26,7 @@ package informer
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -146,18 +147,15 @@ func (i *Informer) Run(ctx context.Context) error {
 		return ErrStarted
 	}
 	i.processor.Start(ctx)
-	defer i.processor.Stop()
+	// A publisher that is blocked in a full buffer is let go when ctx ends.
+	defer context.AfterFunc(ctx, i.processor.Ending)()
 	var watching sync.WaitGroup
-	defer watching.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	watching.Go(func() { i.watchSynced(ctx) })
 
-	do := controller.Do(i.processor.Do)
+	do, stopDetector := controller.Do(i.processor.Do), func() {}
 	if i.o.Mutation != nil {
 		detector := i.o.Mutation.start()
-		defer detector.stop()
-		do = detector.observe(do)
+		do, stopDetector = detector.observe(do), detector.stop
 	}
 	// The check period is final only now: handlers may lower it until the start.
 	r := i.o.newReflector(i.source, i.queue, i.processor.CheckPeriod(), i.processor.ShouldResync)
@@ -167,6 +165,10 @@ func (i *Informer) Run(ctx context.Context) error {
 		OnError: i.o.OnProcessError, Recover: i.o.Panic.Recover, Logger: i.o.Logger,
 	}).Run(ctx)
 	i.stopped.Store(true)
+	// Nothing of this is deferred: a panic must end the process at once.
+	stopDetector()
+	watching.Wait()
+	i.processor.Stop()
 	return nil
 }
 
@@ -194,17 +196,31 @@ type Registration struct{ *processor.Listener }
 // AddHandler registers a handler; adding one twice makes two registrations. One
 // that is added after the start first gets an initial add for each cached
 // object. It fails after the informer has stopped. It may be called from inside
-// a handler.
+// a handler, unless that handler's buffer blocks: the publisher that waits for
+// the handler is the one that AddHandler waits for.
 func (i *Informer) AddHandler(h Handler, o HandlerOptions) (*Registration, error) {
 	period := i.o.Resync
 	if o.Resync != nil {
 		period = *o.Resync
 	}
-	l, err := i.processor.Add(h, processor.ListenerOptions{Resync: period}, i.indexer.All())
+	l, err := i.processor.Add(h, processor.ListenerOptions{Resync: period}, i.cached())
 	if err != nil {
 		return nil, err
 	}
 	return &Registration{l}, nil
+}
+
+// cached ranges over a copy of the cache: a replay may have to wait for its
+// handler, and must not lock the cache meanwhile. The publish lock keeps the
+// cache as it is.
+func (i *Informer) cached() iter.Seq[event.Object] {
+	return func(yield func(event.Object) bool) {
+		for _, obj := range i.indexer.List() {
+			if !yield(obj) {
+				return
+			}
+		}
+	}
 }
 
 // RemoveHandler ends a registration without waiting for the call in progress.
@@ -218,11 +234,11 @@ func (i *Informer) RemoveHandler(r *Registration) {
 }
 
 // ShutDownHandler removes a handler and waits until its last call has returned.
-// It must not be called from inside that handler.
+// It must not be called from inside that handler. It returns at once for nil and
+// for a registration of another informer.
 func (i *Informer) ShutDownHandler(r *Registration) {
 	if r != nil {
-		i.processor.Remove(r.Listener)
-		<-r.Finished()
+		i.processor.ShutDown(r.Listener)
 	}
 }
 

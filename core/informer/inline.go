@@ -27,7 +27,9 @@ type Inline struct {
 }
 
 // NewInline returns an informer that calls h itself. Of the options, Fanout,
-// OnStop and Mutation are not used; Resync goes to h at every period.
+// OnStop and Mutation are not used, and of Panic only Recover: the rest of the
+// batch in which h panicked is cached but never told. Resync goes to h at every
+// period.
 func NewInline(src source.Source, h Handler, o Options) *Inline {
 	if o.Logger == nil {
 		o.Logger = slog.Default()

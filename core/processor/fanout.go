@@ -51,6 +51,7 @@ func (b *buffered) Close() {
 
 func (f *perListener) Subscribe(discard buffer.Discard[event.Notification]) Subscription {
 	b := &buffered{Buffer: f.newBuffer(buffer.Params[event.Notification]{Discard: discard})}
+	f.forgetClosed()
 	f.subs = append(f.subs, b)
 	return b
 }
@@ -96,8 +97,12 @@ func (f *perListener) Publish(batch []event.Notification) {
 		clear(f.due)
 	}
 	if anyClosed {
-		f.subs = slices.DeleteFunc(f.subs, func(b *buffered) bool { return b.closed.Load() })
+		f.forgetClosed()
 	}
+}
+
+func (f *perListener) forgetClosed() {
+	f.subs = slices.DeleteFunc(f.subs, func(b *buffered) bool { return b.closed.Load() })
 }
 
 // withoutSync returns the items of batch that go to everyone, in a slice that

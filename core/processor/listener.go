@@ -39,8 +39,9 @@ type Listener struct {
 	closed     bool
 	sub        Subscription // set once, by begin
 
-	abandon  atomic.Bool   // handle no further notification
-	closing  chan struct{} // closed by close
+	abandon  atomic.Bool // handle no further notification
+	ending   sync.Once
+	closing  chan struct{} // closed by end
 	finished chan struct{} // closed after the last call
 
 	// Written by the listener's goroutine alone, after each batch.
@@ -84,10 +85,7 @@ func (l *Listener) close() {
 	if again {
 		return
 	}
-	if l.p.o.OnStop == Abandon {
-		l.abandon.Store(true)
-	}
-	close(l.closing)
+	l.end()
 	if sub == nil {
 		close(l.finished) // it never began
 		return
@@ -95,11 +93,24 @@ func (l *Listener) close() {
 	sub.Close()
 }
 
+// end lets the listener know that close will come: pauses after panics end, and
+// the backlog goes the way of OnStop. What is published meanwhile is still
+// routed, so that a publisher waiting for room in a buffer gets on.
+func (l *Listener) end() {
+	l.ending.Do(func() {
+		if l.p.o.OnStop == Abandon {
+			l.abandon.Store(true)
+		}
+		close(l.closing)
+	})
+}
+
 // Finished returns a channel that is closed when the listener has been removed
 // or stopped and its last call has returned.
 func (l *Listener) Finished() <-chan struct{} { return l.finished }
 
-// HasSynced reports whether the whole initial list has been handled.
+// HasSynced reports whether the whole initial list has been handled, or
+// discarded because the listener was removed or stopped.
 func (l *Listener) HasSynced() bool { return l.sync.has() }
 
 // Synced returns a channel that is closed when HasSynced becomes true. A
@@ -221,9 +232,9 @@ func (t *tracker) start(n int) {
 
 func (t *tracker) finish() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.pending--
 	t.check()
-	t.mu.Unlock()
 }
 
 func (t *tracker) upstream() {

@@ -21,7 +21,7 @@
 // vanishing; an initial add that is discarded or makes its handler panic counts
 // as finished, so that HasSynced does not hang on it (kubernetes#129024); a
 // handler may remove itself or others while the processor shuts down; a pause
-// after a panic ends early if the listener is removed; listeners are served in
+// after a panic ends early if the listener is removed and abandons its backlog; listeners are served in
 // the order of their registration instead of in map order.
 package processor
 
@@ -42,7 +42,8 @@ import (
 
 // A Handler is told of changes. Calls come one at a time from one goroutine.
 // Objects are shared with the cache and with other handlers: they are
-// read-only. A handler should be quick, typically enqueueing a key.
+// read-only. A handler should be quick, typically enqueueing a key. It must not
+// end its goroutine with runtime.Goexit, as testing's FailNow does.
 type Handler interface {
 	// OnAdd says that obj is new to this handler. initial marks the initial list.
 	OnAdd(obj event.Object, initial bool)
@@ -70,8 +71,9 @@ type Fanout interface {
 // A Subscription is what one listener consumes.
 type Subscription interface {
 	// Replay puts initial adds before all that will be published. It is
-	// called once, under the publish lock and before the first publication,
-	// while the listener already pops: a buffer that blocks may block here.
+	// called at most once, under the publish lock and before the first
+	// publication, while the listener already pops: a buffer that blocks may
+	// block here.
 	// initial may be ranged over once and only during the call.
 	Replay(initial iter.Seq[event.Notification])
 	// Pop waits for at least one notification, moves the oldest into dst,
@@ -79,7 +81,7 @@ type Subscription interface {
 	Pop(dst []event.Notification) int
 	// Close ends the subscription for all later publications and releases a
 	// blocked publisher; Pop drains what is left. Any goroutine may call it,
-	// more than once.
+	// more than once, and it may come without any Pop.
 	Close()
 	// Len returns the number of notifications waiting, without those that
 	// will be skipped because the listener was not due in their round.
@@ -236,11 +238,13 @@ func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Obj
 // begin subscribes l, starts its goroutine and replays initial to it. The publish
 // lock is held, so the replay is complete before anything else can be published.
 func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
-	var sub Subscription
-	// Goroutines inherit labels: what the fan-out starts is its pump.
-	pprof.Do(p.labels, pprof.Labels("stage", "pump"), func(context.Context) {
-		sub = p.fanout.Subscribe(l.discarded)
+	// Goroutines inherit labels: what the fan-out starts is its pump. On the
+	// caller's goroutine pprof.Do would take away the labels it came with.
+	subscribed := make(chan Subscription)
+	go pprof.Do(p.labels, pprof.Labels("stage", "pump"), func(context.Context) {
+		subscribed <- p.fanout.Subscribe(l.discarded)
 	})
+	sub := <-subscribed
 	p.state.Lock()
 	l.sub = sub
 	if l.closed { // by a Stop that came between
@@ -274,12 +278,25 @@ func (p *Processor) Remove(l *Listener) {
 	if l == nil || l.p != p {
 		return
 	}
+	// Closing comes first: one who is off the list gets no initial adds counted
+	// as started, so none may be routed to it any more.
+	l.close()
 	p.state.Lock()
+	defer p.state.Unlock()
 	if i := slices.Index(p.state.listeners, l); i >= 0 {
 		p.state.listeners = slices.Delete(slices.Clone(p.state.listeners), i, i+1)
 	}
-	p.state.Unlock()
-	l.close()
+}
+
+// ShutDown does what Remove does and waits until the last call has returned. It
+// must not be called from inside that listener's handler. It returns at once
+// for nil and for a listener of another processor.
+func (p *Processor) ShutDown(l *Listener) {
+	if l == nil || l.p != p {
+		return
+	}
+	p.Remove(l)
+	<-l.finished
 }
 
 // Start begins to serve the listeners; nothing may be published before. ctx only
@@ -297,17 +314,32 @@ func (p *Processor) Start(ctx context.Context) {
 	}
 }
 
+// Ending refuses handlers from now on and lets the listeners know that Stop will
+// come, so that they let go of a publisher that their full buffers block. It
+// waits for nobody.
+func (p *Processor) Ending() {
+	p.state.Lock()
+	p.state.stopped = true
+	listeners := p.state.listeners
+	p.state.Unlock()
+	for _, l := range listeners {
+		l.end()
+	}
+}
+
 // Stop closes all listeners, waits until their last calls have returned and
 // their goroutines have ended, and refuses handlers from now on.
 func (p *Processor) Stop() {
 	p.state.Lock()
 	p.state.stopped = true
 	listeners := p.state.listeners
-	p.state.listeners = nil
 	p.state.Unlock()
 	for _, l := range listeners {
 		l.close()
 	}
+	p.state.Lock()
+	p.state.listeners = nil
+	p.state.Unlock()
 	p.running.Wait()
 }
 

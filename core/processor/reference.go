@@ -91,6 +91,7 @@ func (f *reference) Subscribe(discard buffer.Discard[event.Notification]) Subscr
 	b := &boxed{Reference: buffer.NewReference(buffer.Params[any]{
 		Discard: func(item any, why buffer.Reason) { discard(unbox(item), why) },
 	})}
+	f.forgetClosed()
 	f.subs = append(f.subs, b)
 	return b
 }
@@ -123,6 +124,10 @@ func (f *reference) Publish(batch []event.Notification) {
 		}
 	}
 	if anyClosed {
-		f.subs = slices.DeleteFunc(f.subs, func(b *boxed) bool { return b.closed.Load() })
+		f.forgetClosed()
 	}
+}
+
+func (f *reference) forgetClosed() {
+	f.subs = slices.DeleteFunc(f.subs, func(b *boxed) bool { return b.closed.Load() })
 }

@@ -1,0 +1,41 @@
+# Plain `make` prints this menu. ARGS is passed on, for instance
+#   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
+
+.DEFAULT_GOAL := help
+.PHONY: help test bench flame verify fidelity lint ci build peers clean
+ARGS ?=
+
+help: ## print this menu
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## run all tests, those of the nested module too
+	scripts/each-module go test ./...
+
+bench: ## measure all buffers and client-go under the default workloads (5 minutes)
+	@scripts/build
+	@.build/lab run $(ARGS)
+
+flame: ## make flame graph pages of the newest run with profiles (make bench ARGS=-profile)
+	@scripts/build lab
+	@.build/lab flame $(ARGS)
+
+verify: ## run the concurrent packages 20 times, with the race detector, on 1, 2 and 4 processors
+	scripts/verify
+
+fidelity: ## compare our calls with the real client-go's over 20,000 random histories
+	cd bench/peers && go test -timeout 60m ./fidelity -histories 20000 $(ARGS)
+
+lint: ## gofmt, go vet, staticcheck
+	scripts/lint
+
+ci: ## what CI runs
+	.ci/run
+
+build: ## build lab and the worker with outside contestants into .build/
+	@scripts/build
+
+peers: ## build only the worker with outside contestants
+	@scripts/build peers
+
+clean: ## remove what was built; results stay
+	rm -rf .build

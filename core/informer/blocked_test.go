@@ -1,0 +1,214 @@
+package informer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/core/buffer"
+	"informerlab/core/event"
+	"informerlab/core/indexer"
+	"informerlab/core/informer"
+	"informerlab/core/processor"
+	"informerlab/core/source"
+)
+
+// oneSlot is a buffer that holds one notification and blocks the publisher: the
+// worst that a declared contract allows.
+type oneSlot struct {
+	p     buffer.Params[event.Notification]
+	mu    sync.Mutex
+	moved sync.Cond
+	item  []event.Notification // at most one
+	shut  bool
+}
+
+var silent = slog.New(slog.DiscardHandler)
+
+func newOneSlot(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
+	b := &oneSlot{p: p}
+	b.moved.L = &b.mu
+	return b
+}
+
+func (b *oneSlot) Push(items []event.Notification) {
+	for _, n := range items {
+		b.mu.Lock()
+		for len(b.item) > 0 && !b.shut {
+			b.moved.Wait()
+		}
+		shut := b.shut
+		if !shut {
+			b.item = append(b.item, n)
+			b.moved.Broadcast()
+		}
+		b.mu.Unlock()
+		if shut {
+			b.p.Discard(n, buffer.Closed)
+		}
+	}
+}
+
+func (b *oneSlot) Pop(dst []event.Notification) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.item) == 0 && !b.shut {
+		b.moved.Wait()
+	}
+	n := copy(dst, b.item)
+	b.item = b.item[:0]
+	b.moved.Broadcast()
+	return n
+}
+
+func (b *oneSlot) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shut = true
+	b.moved.Broadcast()
+}
+
+func (b *oneSlot) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.item)
+}
+
+func serverWith(objects int) *source.Server {
+	server := source.NewServer(source.ServerOptions{})
+	for k := range objects {
+		if _, err := server.Create(&source.Item{Namespace: "n", Name: fmt.Sprint(k)}); err != nil {
+			panic(err)
+		}
+	}
+	return server
+}
+
+func runBlocking(o informer.Options, objects int) (i *informer.Informer, stop context.CancelFunc, done chan struct{}) {
+	o.Fanout, o.Logger = processor.PerListener(newOneSlot), silent
+	i = informer.New(serverWith(objects), o)
+	ctx, stop := context.WithCancel(context.Background())
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = i.Run(ctx)
+	}()
+	return i, stop, done
+}
+
+func TestRunEndsAlthoughAPublisherIsBlocked(t *testing.T) {
+	for _, onStop := range []processor.OnStop{processor.Abandon, processor.Drain} {
+		synctest.Test(t, func(t *testing.T) {
+			i, stop, done := runBlocking(informer.Options{OnStop: onStop, Panic: processor.StopDelivery}, 5)
+			r, err := i.AddHandler(informer.Funcs{Add: func(event.Object) { panic("x") }}, informer.HandlerOptions{})
+			require.NoError(t, err)
+			synctest.Wait()
+			stop()
+			<-done
+			require.NoError(t, r.Stats().Check())
+		})
+	}
+}
+
+func TestRunEndsAlthoughAReplayIsBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, stop, done := runBlocking(informer.Options{Panic: processor.StopDelivery}, 5)
+		<-i.Synced()
+		go func() {
+			_, _ = i.AddHandler(informer.Funcs{Add: func(event.Object) { panic("x") }}, informer.HandlerOptions{})
+		}()
+		synctest.Wait()
+		stop()
+		<-done
+	})
+}
+
+func TestAbandonMakesNoMoreCallsAlthoughAPublisherIsBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		i, stop, done := runBlocking(informer.Options{}, 200)
+		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) {
+			calls++
+			time.Sleep(time.Minute)
+		}}, informer.HandlerOptions{})
+		require.NoError(t, err)
+		time.Sleep(90 * time.Second)
+		stop()
+		began := time.Now()
+		<-done
+		assert.LessOrEqual(t, calls, 3, "stopped during the second call")
+		assert.LessOrEqual(t, time.Since(began), 2*time.Minute)
+	})
+}
+
+func TestABlockedReplayDoesNotLockTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, stop, done := runBlocking(informer.Options{}, 600)
+		<-i.Synced()
+		var once sync.Once
+		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) {
+			once.Do(func() {
+				go func() {
+					_ = i.Indexer().AddIndexers(map[string]indexer.IndexFunc{"x": indexer.ByNamespace})
+				}()
+				time.Sleep(time.Second) // until it waits for the lock, if anything holds it
+			})
+			i.Indexer().Len()
+		}}, informer.HandlerOptions{})
+		require.NoError(t, err)
+		stop()
+		<-done
+	})
+}
+
+func TestNoHandlerJoinsOnceTheContextHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		i := informer.New(serverWith(1), informer.Options{Logger: silent})
+		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) { <-hold }}, informer.HandlerOptions{})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = i.Run(ctx)
+		}()
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		require.True(t, i.Stopped())
+		_, err = i.AddHandler(informer.Funcs{}, informer.HandlerOptions{})
+		assert.ErrorIs(t, err, processor.ErrStopped)
+		close(hold)
+		<-done
+	})
+}
+
+func TestAFailingIndexLeavesCacheAndIndexInStep(t *testing.T) {
+	x := indexer.New(map[string]indexer.IndexFunc{
+		"version": func(o event.Object, dst []string) ([]string, error) {
+			if o.GetResourceVersion() == "2" {
+				return nil, errors.New("no value")
+			}
+			return append(dst, o.GetResourceVersion()), nil
+		}})
+	a1 := &source.Item{Namespace: "n", Name: "a", ResourceVersion: "1"}
+	a2 := &source.Item{Namespace: "n", Name: "a", ResourceVersion: "2"}
+	b1 := &source.Item{Namespace: "n", Name: "b", ResourceVersion: "1"}
+	x.Add(a1)
+	assert.Panics(t, func() {
+		x.Apply([]indexer.Change{{Object: b1}, {Object: a1, Delete: true}, {Object: a2}})
+	})
+	got, err := x.ByIndex("version", "1")
+	require.NoError(t, err)
+	assert.Equal(t, []event.Object{a1}, got)
+	assert.Equal(t, []event.Object{a1}, x.List())
+}
