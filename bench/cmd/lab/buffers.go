@@ -1,0 +1,150 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"informerlab/bench/contestants"
+	"informerlab/bench/run"
+	"informerlab/bench/worker"
+	"informerlab/loadgen"
+)
+
+// peersPath is where the worker of the nested module bench/peers is built.
+const peersPath = ".build/peers-worker"
+
+// Peers are the contestants of another program.
+type peers struct {
+	path     string
+	listings []worker.Listing
+	missing  string // why there are none, in one line; "" = there are
+}
+
+// findPeers asks the peers' worker what it has. Without one, the lab goes on
+// with its own contestants.
+func findPeers(ctx context.Context, path string) *peers {
+	p := &peers{path: path}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.missing = fmt.Sprintf("not built, as there is no %s: make peers", path)
+		return p
+	case err != nil:
+		p.missing = err.Error()
+		return p
+	case !info.Mode().IsRegular():
+		p.missing = path + " is not a program"
+		return p
+	}
+	if p.listings, err = run.Listings(ctx, p.command()); err != nil {
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		p.missing = first
+	}
+	return p
+}
+
+func (p *peers) command() []string {
+	path := p.path
+	if !strings.ContainsRune(path, os.PathSeparator) {
+		path = "." + string(os.PathSeparator) + path // a name alone would be looked for in $PATH
+	}
+	return []string{path}
+}
+
+// buffersFlag collects the contestants of -buffers: a list, or one whose options
+// hold commas.
+type buffersFlag []string
+
+func (b *buffersFlag) String() string { return strings.Join(*b, ",") }
+
+func (b *buffersFlag) Set(value string) error {
+	specs := []string{value}
+	if !strings.Contains(value, ":") {
+		specs = strings.Split(value, ",")
+	}
+	for _, spec := range specs {
+		if spec == "" {
+			return errors.New("a name is empty")
+		}
+		if slices.Contains(*b, spec) {
+			return fmt.Errorf("%s is named twice", spec)
+		}
+		*b = append(*b, spec)
+	}
+	return nil
+}
+
+// arms returns the arms that specs name, or all there are.
+func arms(specs []string, p *peers) ([]run.Arm, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
+	}
+	all := contestants.Ours()
+	own := len(all)
+	for _, listing := range p.listings {
+		all = append(all, worker.Contestant{Name: listing.Name})
+	}
+	if len(specs) == 0 {
+		for _, c := range all {
+			specs = append(specs, c.Name)
+		}
+	}
+	var arms []run.Arm
+	for _, spec := range specs {
+		c, err := worker.Find(all, spec)
+		if err != nil && p.missing != "" {
+			err = fmt.Errorf("%w (outside peers: %s)", err, p.missing)
+		}
+		if err != nil {
+			return nil, err
+		}
+		command := []string{self, "worker"}
+		if slices.IndexFunc(all, func(other worker.Contestant) bool { return other.Name == c.Name }) >= own {
+			command = p.command()
+		}
+		arms = append(arms, run.Arm{Buffer: spec, Command: command})
+	}
+	return arms, nil
+}
+
+func (l *lab) list(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("list", flag.ContinueOnError)
+	path := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	if err := l.parse(flags, args, 0, ""); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BUFFER\tCONTRACT")
+	for _, c := range contestants.Ours() {
+		fmt.Fprintf(w, "%s\t%s\n", c.Name, c.Contract)
+	}
+	p := findPeers(ctx, *path)
+	for _, listing := range p.listings {
+		fmt.Fprintf(w, "%s\t%s (outside peer)\n", listing.Name, listing.Contract)
+	}
+	if p.missing != "" {
+		fmt.Fprintf(w, "client-go\t(outside peer: %s)\n", p.missing)
+	}
+	fmt.Fprintln(w, "\nWORKLOAD\tchecked after every run: every handler's calls in order, and the cache")
+	for _, k := range loadgen.Workloads() {
+		var options []string
+		for _, o := range k.Options() {
+			options = append(options, o.Name+"="+cmp.Or(o.Value, "(recorded)"))
+		}
+		fmt.Fprintf(w, "%s\t%s\n\t%s\n", k.Name, k.Summary, strings.Join(options, ","))
+	}
+	fmt.Fprintln(w, "\nmeasured if none is named:\t")
+	for _, d := range run.Default() {
+		fmt.Fprintf(w, "\t%s\n", d.String())
+	}
+	return w.Flush()
+}

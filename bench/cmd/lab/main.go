@@ -1,0 +1,144 @@
+// Lab measures listener buffers inside a whole informer pipeline.
+//
+//	lab list                             the buffers and workloads there are
+//	lab run                              the default set, all buffers
+//	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
+//	lab report -base client-go DIR       the table of a run again
+//	lab flame DIR                        flame graph pages of a run with -profile
+//	lab worker                           what lab run starts: requests on stdin, answers on stdout
+//
+// Tables go to standard output, progress and messages to standard error. The
+// exit status is 0, or 2 for a wrong command line or input that cannot be used
+// (nothing has been measured or written then), 1 for a run that failed, 130 for
+// one that was interrupted; what a failed or interrupted run had measured is kept.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"informerlab/bench/contestants"
+	"informerlab/bench/worker"
+)
+
+// The exit statuses beside 0.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// errUsage marks errors that are the caller's to mend.
+var errUsage = errors.New("usage")
+
+// usagef returns an error for which lab exits with status 2.
+func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
+
+type usage struct{ error }
+
+func (usage) Is(target error) bool { return target == errUsage }
+func (u usage) Unwrap() error      { return u.error }
+
+// A command is one subcommand of lab.
+type command struct {
+	name, summary string
+	run           func(l *lab, ctx context.Context, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"list", "list buffers and workloads", (*lab).list},
+		{"run", "measure buffers under workloads", (*lab).run},
+		{"report", "print the table of a run", (*lab).report},
+		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
+		{"worker", "serve measurements on standard input and output", (*lab).worker},
+	}
+}
+
+// A lab is one execution of the program.
+type lab struct {
+	in     io.Reader
+	out    io.Writer // data
+	errOut *os.File  // progress and messages
+	argv   []string
+}
+
+func main() {
+	l := &lab{os.Stdin, os.Stdout, os.Stderr, os.Args[1:]}
+	os.Exit(l.main(context.Background()))
+}
+
+// main runs the subcommand and returns the exit status.
+func (l *lab) main(ctx context.Context) int {
+	err := l.dispatch(ctx)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(l.errOut, "lab: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintf(l.errOut, "lab: %v\n", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (l *lab) dispatch(ctx context.Context) error {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+		if len(l.argv) > 0 && c.name == l.argv[0] {
+			return c.run(l, ctx, l.argv[1:])
+		}
+	}
+	expected := strings.Join(names, ", ")
+	if len(l.argv) == 0 {
+		return usagef("expected a command: one of %s; lab -h tells more", expected)
+	}
+	switch l.argv[0] {
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(l.out, "lab measures listener buffers inside a whole informer pipeline.\n\n"+
+			"usage: lab COMMAND [flags]\n\n")
+		for _, c := range commands() {
+			fmt.Fprintf(l.out, "  %-8s%s\n", c.name, c.summary)
+		}
+		fmt.Fprintln(l.out, "\nlab COMMAND -h tells the flags of a command.")
+		return nil
+	}
+	return usagef("unknown command %q: expected one of %s", l.argv[0], expected)
+}
+
+// parse parses flags so that a mistake is one line, and help goes to standard
+// output. operands is the number of arguments that may follow.
+func (l *lab) parse(flags *flag.FlagSet, args []string, operands int, example string) error {
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(l.out, "usage: lab %s [flags] %s\n\n", flags.Name(), example)
+		flags.SetOutput(l.out)
+		flags.PrintDefaults()
+		return err
+	}
+	if err != nil {
+		return usagef("%s: %w", flags.Name(), err)
+	}
+	if extra := flags.NArg() - operands; extra > 0 {
+		return usagef("%s: unexpected argument %q", flags.Name(), flags.Arg(operands))
+	}
+	return nil
+}
+
+func (l *lab) worker(_ context.Context, args []string) error {
+	if err := l.parse(flag.NewFlagSet("worker", flag.ContinueOnError), args, 0, ""); err != nil {
+		return err
+	}
+	return worker.Serve(l.in, l.out, contestants.Ours())
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// asLab is the environment variable that turns this test binary into lab, as
+// which it also starts itself as a worker.
+const asLab = "INFORMERLAB_TEST_LAB"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asLab) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// A result is what one execution of lab left.
+type result struct {
+	status      int
+	out, errOut string
+}
+
+// execute runs lab in a folder.
+func execute(t *testing.T, folder string, args ...string) result {
+	t.Helper()
+	command, out, errOut := start(t, folder, args...)
+	_ = command.Wait() // the status says it
+	return result{command.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+func start(t *testing.T, folder string, args ...string) (command *exec.Cmd, out, errOut *strings.Builder) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	out, errOut = &strings.Builder{}, &strings.Builder{}
+	command = exec.Command(self, args...)
+	command.Dir = folder
+	command.Env = append(os.Environ(), asLab+"=1", "GORACE=atexit_sleep_ms=0")
+	command.Stdout, command.Stderr = out, errOut
+	require.NoError(t, command.Start())
+	return command, out, errOut
+}
+
+// TestBadInput gives lab everything that it must refuse: one clear line, exit
+// status 2, and nothing written.
+func TestBadInput(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		want string // part of the line
+	}{
+		{"", "expected a command"},
+		{"dance", `unknown command "dance"`},
+		{"run -fast", "-fast"},
+		{"run extra", `unexpected argument "extra"`},
+		{"run -workload none", `unknown workload "none"`},
+		{"run -workload saturate:listeners=-1", "listeners=-1"},
+		{"run -workload saturate:listeners=many", "listeners=many"},
+		{"run -workload saturate:events=-5", "events=-5"},
+		{"run -workload saturate:colour=red", `unknown option "colour"`},
+		{"run -workload stall:stalled=2", "at least one"},
+		{"run -workload replay:speed=-3", "speed=-3"},
+		{"run -workload replay:trace=nowhere.ndjson", "nowhere.ndjson"},
+		{"run -workload replay:trace=truncated.ndjson", "truncated.ndjson:3:"},
+		{"run -workload replay:trace=garbled.ndjson", "garbled.ndjson:2:"},
+		{"run -workload saturate -workload saturate:listeners=1", "named twice"},
+		{"run -buffers none", `unknown buffer "none": expected one of reference, ring`},
+		{"run -buffers reference,none", `unknown buffer "none"`},
+		{"run -buffers reference,reference", "named twice"},
+		{"run -buffers reference,", "empty"},
+		{"run -buffers ring:fast", "ring"},
+		{"run -blocks -1", "-blocks=-1"},
+		{"run -rounds -1", "-rounds=-1"},
+		{"run -rounds 1.5", "-rounds"},
+		{"run -seed -1", "-seed"},
+		{"run -out file", "file"},
+		{"run -out file/deeper", "file"},
+		{"run -out=", "-out"},
+		{"run -peers nowhere", "nowhere"},
+		{"run -peers file", "file"},
+		{"report", "expected the folder"},
+		{"report nowhere", "nowhere"},
+		{"report garbled", "garbled/raw.txt:1"},
+		{"report -base none good", `unknown base "none"`},
+		{"flame", "no run with profiles"},
+		{"flame nowhere", "no profiles"},
+		{"list extra", "unexpected argument"},
+		{"worker extra", "unexpected argument"},
+	} {
+		folder := t.TempDir()
+		list := `{"t":1,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}` + "\n"
+		for name, content := range map[string]string{
+			"file":             "",
+			"truncated.ndjson": list + strings.ReplaceAll(list, `"initial":true,`, "") + `{"t":3,"resou`,
+			"garbled.ndjson":   list + "{]\n",
+			"garbled/raw.txt":  "BenchmarkX 1 one ns/event\n",
+			"good/raw.txt":     "BenchmarkX/buffer=ring 1 1 ns/event\n",
+		} {
+			require.NoError(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
+			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
+		}
+		before := tree(t, folder)
+		got := execute(t, folder, strings.Fields(c.args)...)
+		assert.Equal(t, exitUsage, got.status, "lab %s", c.args)
+		assert.Contains(t, got.errOut, c.want, "lab %s", c.args)
+		assert.Equal(t, 1, strings.Count(got.errOut, "\n"), "lab %s: one line: %s", c.args, got.errOut)
+		assert.Empty(t, got.out, "lab %s", c.args)
+		assert.Equal(t, before, tree(t, folder), "lab %s: nothing is written", c.args)
+	}
+}
+
+// tree lists all files and folders below a folder.
+func tree(t *testing.T, folder string) (paths []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	}))
+	return paths
+}
+
+// TestRunReportFlame goes the whole way of a user, on tiny workloads.
+func TestRunReportFlame(t *testing.T) {
+	folder := t.TempDir()
+	got := execute(t, folder, "list")
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.out, "FIFO, lossless, unbounded")
+	assert.Contains(t, got.out, "client-go  (outside peer: not built")
+	assert.Contains(t, got.out, "saturate")
+	assert.Zero(t, execute(t, folder, "run", "-h").status)
+	assert.Zero(t, execute(t, folder, "help").status)
+
+	got = execute(t, folder, "run", "-workload", "saturate:listeners=0,events=200", "-workload",
+		"saturate:listeners=2,events=200", "-blocks", "1", "-rounds", "1", "-out", "kept/runs")
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.out, "saturate/listeners=2/events=200")
+	assert.Contains(t, got.errOut, "without client-go (not built")
+	assert.Contains(t, got.errOut, "about ")
+	runs, err := filepath.Glob(filepath.Join(folder, "kept", "runs", "*"))
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	assert.Contains(t, got.errOut, "results in kept/runs/"+filepath.Base(runs[0]))
+	table, err := os.ReadFile(filepath.Join(runs[0], "table.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, string(table), got.out, "what is printed is what is kept")
+	for _, name := range []string{"run.json", "env.txt", "raw.txt"} {
+		content, err := os.ReadFile(filepath.Join(runs[0], name))
+		require.NoError(t, err)
+		assert.NotContains(t, string(content), folder, "%s tells a folder of this machine", name)
+	}
+
+	again := execute(t, folder, "report", "-base", "ring", runs[0])
+	require.Zero(t, again.status, again.errOut)
+	assert.Contains(t, again.out, "vs ring")
+	got = execute(t, folder, "run", "-workload", "stall:events=2000", "-blocks", "1", "-rounds", "1",
+		"-profile", "-out", "kept/runs")
+	require.Zero(t, got.status, got.errOut)
+	got = execute(t, folder, "flame", "-out", "kept/runs")
+	require.Zero(t, got.status, got.errOut)
+	assert.FileExists(t, filepath.Join(folder, strings.TrimSpace(got.out)))
+}
+
+// TestInterrupt sends the signals of Ctrl-C and of a polite kill while lab
+// measures: it ends soon, with the table of what ran.
+func TestInterrupt(t *testing.T) {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		folder := t.TempDir()
+		command, out, errOut := start(t, folder, "run", "-workload", "saturate:events=200",
+			"-buffers", "ring", "-blocks", "10000", "-rounds", "1")
+		waitForLine(t, folder)
+		require.NoError(t, command.Process.Signal(signal))
+		began := time.Now()
+		_ = command.Wait() // the status says it
+		assert.Less(t, time.Since(began), 20*time.Second)
+		assert.Equal(t, exitInterrupted, command.ProcessState.ExitCode(), errOut.String())
+		assert.Contains(t, out.String(), "saturate/listeners=1/events=200")
+		assert.Contains(t, errOut.String(), "results in results/")
+		assert.Contains(t, errOut.String(), "lab: interrupted\n")
+		manifests, err := filepath.Glob(filepath.Join(folder, "results", "*", "run.json"))
+		require.NoError(t, err)
+		require.Len(t, manifests, 1)
+		manifest, err := os.ReadFile(manifests[0])
+		require.NoError(t, err)
+		assert.Contains(t, string(manifest), `"status": "interrupted"`)
+	}
+}
+
+// waitForLine waits until the run in a folder has written its first result.
+func waitForLine(t *testing.T, folder string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		raws, err := filepath.Glob(filepath.Join(folder, "results", "*", "raw.txt"))
+		if err != nil || len(raws) != 1 {
+			return false
+		}
+		text, err := os.ReadFile(raws[0])
+		return err == nil && strings.Contains(string(text), "\nBenchmark")
+	}, time.Minute, 20*time.Millisecond)
+}
+
+// TestWorkerServes asks the worker command for its list.
+func TestWorkerServes(t *testing.T) {
+	var out strings.Builder
+	in := strings.NewReader(`{"op":"list"}` + "\n")
+	l := &lab{in: in, out: &out, errOut: os.Stderr, argv: []string{"worker"}}
+	require.Zero(t, l.main(context.Background()))
+	assert.Contains(t, out.String(), `"name":"ring"`)
+}

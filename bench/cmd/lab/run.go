@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"informerlab/bench/flame"
+	"informerlab/bench/report"
+	"informerlab/bench/run"
+	"informerlab/loadgen"
+)
+
+// workloadsFlag collects the workloads of -workload.
+type workloadsFlag []loadgen.Workload
+
+func (w *workloadsFlag) String() string { return "" }
+
+func (w *workloadsFlag) Set(spec string) error {
+	parsed, err := loadgen.ParseWorkload(spec)
+	if err != nil {
+		return err
+	}
+	same := func(other loadgen.Workload) bool { return other.BenchName() == parsed.BenchName() }
+	if slices.ContainsFunc(*w, same) {
+		return fmt.Errorf("%s is named twice", parsed.BenchName())
+	}
+	*w = append(*w, parsed)
+	return nil
+}
+
+// readable reads the traces that workloads name, so that a bad line is told
+// before anything is measured.
+func readable(workloads []loadgen.Workload) error {
+	for _, w := range workloads {
+		if w.Trace == "" {
+			continue
+		}
+		if _, err := w.Loads(); err != nil {
+			return usage{err}
+		}
+	}
+	return nil
+}
+
+func (l *lab) run(ctx context.Context, args []string) error {
+	plan, out, missing, err := l.plan(ctx, args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second Ctrl-C ends lab at once.
+	defer context.AfterFunc(ctx, stop)()
+
+	folder, err := run.Create(out, plan, time.Now())
+	if err != nil {
+		return usage{err}
+	}
+	if missing != "" {
+		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
+	}
+	err = run.Execute(ctx, plan, folder)
+	if err := l.printTable(folder.Path, ""); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.errOut, "lab: results in %s\n", folder.Path)
+	return err
+}
+
+// plan reads the command line of run: what to measure, the parent of the results
+// folder, and why outside contestants that would belong to it are missing. It
+// writes nothing, and starts only the peers' worker to ask for its list.
+func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, missing string, err error) {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	var workloads workloadsFlag
+	var buffers buffersFlag
+	flags.Var(&workloads, "workload", "`name[:option=value,…]`, repeatable; none = the default set")
+	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = all")
+	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
+	blocks := flags.Int("blocks", 0, "process blocks per workload; 0 = as the workload has it")
+	rounds := flags.Int("rounds", 0, "measured runs per process; 0 = as the workload has it")
+	seed := flags.Uint64("seed", 1, "of the order of measurement (that of events is an option of workloads)")
+	profile := flags.Bool("profile", false, "then write CPU and heap profiles, from processes of their own")
+	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	quiet := flags.Bool("quiet", false, "no progress on standard error")
+	if err := l.parse(flags, args, 0, ""); err != nil {
+		return nil, "", "", err
+	}
+	for name, n := range map[string]int{"blocks": *blocks, "rounds": *rounds} {
+		if n < 0 || n > 10_000 {
+			return nil, "", "", usagef("run: -%s=%d: expected a whole number from 1 to 10000", name, n)
+		}
+	}
+	if *out == "" {
+		return nil, "", "", usagef("run: -out is empty: expected a folder")
+	}
+	if len(workloads) == 0 {
+		workloads = run.Default()
+	}
+	if err := readable(workloads); err != nil {
+		return nil, "", "", err
+	}
+	outside := findPeers(ctx, *peersProgram)
+	if outside.missing != "" && *peersProgram != peersPath {
+		return nil, "", "", usagef("run: -peers %s: %s", *peersProgram, outside.missing)
+	}
+	chosen, err := arms(buffers, outside)
+	if err != nil {
+		return nil, "", "", usagef("run: %w", err)
+	}
+	if len(buffers) == 0 {
+		missing = outside.missing
+	}
+	p = &run.Plan{
+		Arms: chosen, Workloads: workloads, Blocks: *blocks, Rounds: *rounds, Seed: *seed, Profile: *profile,
+		Args: l.argv,
+	}
+	if !*quiet {
+		p.Progress = run.NewProgress(l.errOut)
+	}
+	return p, *out, missing, nil
+}
+
+// rawName is the file of a run that tables are made from.
+const rawName = "raw.txt"
+
+// printTable prints the table of a run's folder, or of a raw file.
+func (l *lab) printTable(path, base string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, rawName)
+	}
+	raw, err := os.Open(path)
+	if err != nil {
+		return usagef("report: %w", err)
+	}
+	results, err := report.Read(raw, path)
+	if err := errors.Join(err, raw.Close()); err != nil {
+		return usage{err}
+	}
+	var table strings.Builder
+	if err := results.Write(&table, base); err != nil {
+		return usage{err}
+	}
+	_, err = io.WriteString(l.out, table.String())
+	return err
+}
+
+func (l *lab) report(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("report", flag.ContinueOnError)
+	base := flags.String("base", "", "`buffer` that others are compared with; \"\" = reference")
+	if err := l.parse(flags, args, 1, "FOLDER"); err != nil {
+		return err
+	}
+	if flags.NArg() == 0 {
+		return usagef("report: expected the folder of a run")
+	}
+	return l.printTable(flags.Arg(0), *base)
+}
+
+func (l *lab) flame(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("flame", flag.ContinueOnError)
+	out := flags.String("out", "results", "`folder` of runs; none named = its newest with profiles")
+	if err := l.parse(flags, args, 1, "[FOLDER]"); err != nil {
+		return err
+	}
+	folder := flags.Arg(0)
+	if folder == "" {
+		// Names begin with the time, so the last one is the newest.
+		found, err := filepath.Glob(filepath.Join(*out, "*", "profiles"))
+		if err != nil {
+			return usagef("flame: %w", err)
+		}
+		if len(found) == 0 {
+			return usagef("flame: no run with profiles in %s: make one with lab run -profile", *out)
+		}
+		folder = filepath.Dir(slices.Max(found))
+	}
+	index, err := flame.Write(filepath.Join(folder, "profiles"), filepath.Join(folder, "flame"))
+	if err != nil {
+		return usage{err}
+	}
+	_, err = fmt.Fprintln(l.out, index)
+	return err
+}

@@ -1,0 +1,145 @@
+// Package contestants makes this module's own buffers measurable: each becomes
+// a whole informer over a load.
+//
+//	loadgen.Source ─▶ informer.Informer, its fan-out from package variants ─▶ loadgen.Recorder
+//
+// Everything else about the informers is equal: in-order queue, index by
+// namespace, no resync, default policies. What is measured is therefore always
+// the pipeline with the buffer in its place, not the buffer alone. Contestants
+// from elsewhere live in the nested module bench/peers.
+package contestants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"informerlab/bench/worker"
+	"informerlab/core/event"
+	"informerlab/core/indexer"
+	"informerlab/core/informer"
+	"informerlab/loadgen"
+	"informerlab/variants"
+)
+
+// Ours returns a contestant per entry of the catalogue of variants.
+func Ours() []worker.Contestant {
+	var all []worker.Contestant
+	for _, v := range variants.All[event.Notification]() {
+		all = append(all, worker.Contestant{
+			Name:     v.Name,
+			Contract: v.Traits.String(),
+			New:      newPipeline,
+			Check: func(spec string) error {
+				_, _, err := variants.Fanout(spec)
+				return err
+			},
+		})
+	}
+	return all
+}
+
+// A pipeline is one informer over one load.
+type pipeline struct {
+	informer  *informer.Informer
+	source    *loadgen.Source
+	handlers  []*informer.Registration
+	addFailed error // of AddHandler, told by Start
+	ctx       context.Context
+	cancel    context.CancelFunc
+	ended     chan error // what Run returned
+	started   bool
+}
+
+func newPipeline(load *loadgen.Load, o worker.Options) (worker.Pipeline, error) {
+	fanout, _, err := variants.Fanout(o.Spec)
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{source: loadgen.NewSource(load), ended: make(chan error, 1)}
+	p.ctx, p.cancel = context.WithCancel(o.Context)
+	p.informer = informer.New(p.source, informer.Options{
+		Name:     load.Resource,
+		Fanout:   fanout,
+		Indexers: map[string]indexer.IndexFunc{"namespace": indexer.ByNamespace},
+	})
+	return p, nil
+}
+
+func (p *pipeline) AddHandler(r *loadgen.Recorder) {
+	registration, err := p.informer.AddHandler(r, informer.HandlerOptions{})
+	p.addFailed = errors.Join(p.addFailed, err)
+	p.handlers = append(p.handlers, registration)
+}
+
+// startLimit is how long the initial list may take. The largest one, a million
+// objects, takes a few seconds.
+const startLimit = 2 * time.Minute
+
+func (p *pipeline) Start() error {
+	if p.addFailed != nil {
+		return p.addFailed
+	}
+	p.started = true
+	go func() { p.ended <- p.informer.Run(p.ctx) }()
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	synced := []<-chan struct{}{p.informer.Synced()}
+	for _, h := range p.handlers {
+		synced = append(synced, h.Synced())
+	}
+	for i, done := range synced {
+		select {
+		case <-done:
+		case <-limit.C:
+			return fmt.Errorf("contestants: %d of %d had synced after %v", i, len(synced), startLimit)
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) Release(start time.Time) { p.source.Release(start) }
+
+func (p *pipeline) Has(key event.Key) bool {
+	_, has := p.informer.Indexer().Get(key)
+	return has
+}
+
+func (p *pipeline) Each(f func(key event.Key, id uint64)) {
+	for object := range p.informer.Indexer().All() {
+		id := uint64(0) // of no object of a load
+		if o, ok := object.(*loadgen.Object); ok {
+			id = o.ID
+		}
+		f(event.KeyOf(object), id)
+	}
+}
+
+func (p *pipeline) Pending(i int) int { return int(p.handlers[i].Stats().Pending) }
+
+func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.Lateness() }
+
+func (p *pipeline) Stop() {
+	p.cancel()
+	if p.started {
+		<-p.ended
+	}
+}
+
+// Audit checks the account of every handler: nothing that was published to it
+// is missing, and a lossless buffer has discarded nothing.
+func (p *pipeline) Audit() error {
+	for i, h := range p.handlers {
+		stats := h.Stats()
+		if err := stats.Check(); err != nil {
+			return fmt.Errorf("handler %d: %w", i, err)
+		}
+		if lost := stats.Lost(); lost > 0 {
+			return fmt.Errorf("contestants: handler %d: %d notifications were discarded: %+v", i, lost, stats)
+		}
+	}
+	return nil
+}

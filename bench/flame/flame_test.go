@@ -1,0 +1,109 @@
+package flame_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/flame"
+)
+
+// spin uses the CPU in a frame that a flame graph can show.
+//
+//go:noinline
+func spin(until time.Time) (sum int) {
+	for i := 0; time.Now().Before(until); i++ {
+		sum += i
+	}
+	return sum
+}
+
+// writeProfiles records profiles of this process under the names of a run.
+func writeProfiles(t *testing.T, folder string, buffers ...string) {
+	t.Helper()
+	create := func(buffer, kind string) *os.File {
+		f, err := os.Create(filepath.Join(folder, flame.FileName("workload=stall/stalled=1", buffer, kind)))
+		require.NoError(t, err)
+		return f
+	}
+	for _, buffer := range buffers {
+		cpu := create(buffer, flame.CPU)
+		require.NoError(t, pprof.StartCPUProfile(cpu))
+		pprof.Do(context.Background(), pprof.Labels("stage", "listener"), func(context.Context) {
+			spin(time.Now().Add(150 * time.Millisecond))
+		})
+		pprof.StopCPUProfile()
+		require.NoError(t, cpu.Close())
+		heap := create(buffer, flame.Heap)
+		require.NoError(t, pprof.Lookup("heap").WriteTo(heap, 0))
+		require.NoError(t, heap.Close())
+	}
+}
+
+// TestPagesAreSelfContained makes all pages of two profiled buffers and looks
+// for anything that a browser would fetch.
+func TestPagesAreSelfContained(t *testing.T) {
+	profiles, out := t.TempDir(), filepath.Join(t.TempDir(), "flame")
+	t.Setenv("HOME", t.TempDir())
+	writeProfiles(t, profiles, "reference", "ring")
+
+	index, err := flame.Write(profiles, out)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(out, "index.html"), index)
+
+	pages, err := filepath.Glob(filepath.Join(out, "*.html"))
+	require.NoError(t, err)
+	assert.Len(t, pages, 1+2*3+3, "an index, three views of each buffer, three differences")
+	address := regexp.MustCompile(`https?://[^"'\s<)]*`)
+	resource := regexp.MustCompile(`<(?:script|img|iframe)[^>]*\ssrc=|<link[^>]*href=|@import|` +
+		`url\(["']?(?:http|/|\.)`)
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, found := range address.FindAllString(string(text), -1) {
+			assert.Equal(t, "http://www.w3.org/2000/svg", found, page)
+		}
+		assert.Empty(t, resource.FindAllString(string(text), -1), page)
+		if page != index {
+			assert.Contains(t, string(text), `href="index.html"`, page)
+		}
+	}
+	kept, err := os.ReadDir(os.Getenv("HOME"))
+	require.NoError(t, err)
+	assert.Empty(t, kept, "pprof's driver left files in the home folder")
+
+	cpu, err := os.ReadFile(filepath.Join(out, "stall,stalled=1@ring.cpu.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(cpu), "spin", "the function that used the CPU")
+	text, err := os.ReadFile(index)
+	require.NoError(t, err)
+	assert.Regexp(t, `listener \d+ %`, string(text))
+}
+
+// TestBadFolders checks that each error names the file and leaves no pages.
+func TestBadFolders(t *testing.T) {
+	write := func(name, content string) string {
+		folder := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
+		return folder
+	}
+	for folder, want := range map[string]string{
+		t.TempDir():                          "no profiles in",
+		write("a@b.cpu.pb.gz", "no profile"): "a@b.cpu.pb.gz",
+		write("nothing.pb.gz", ""):           "expected a name like",
+	} {
+		out := filepath.Join(t.TempDir(), "flame")
+		_, err := flame.Write(folder, out)
+		require.ErrorContains(t, err, want)
+		assert.False(t, strings.Contains(err.Error(), "\n"), "one line: %v", err)
+		assert.NoDirExists(t, out)
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"informerlab/bench/worker"
+)
+
+// pendingEvents is how many events pile up: the figure is about 1 million.
+const pendingEvents = 1_000_000
+
+// sampling makes heap profiles exact to about 1 %: one sample per 4 KiB, some
+// 10,000 of 48 MB.
+const sampling = "GODEBUG=memprofilerate=4096"
+
+// What no notification is part of: the storage of the delta queues, under whose
+// calls all else is allocated too, and all that the worker's profiler allocates.
+var (
+	queues   = []string{"cache.(*RealFIFO).", "informerlab/core/queue."}
+	profiler = []string{"runtime/pprof.StartCPUProfile", "worker.heapProfile", "worker.grownHeap"}
+)
+
+// bytesPerPending measures what a pending notification holds on one side.
+func bytesPerPending(side string) (bytes float64, err error) {
+	folder, err := os.MkdirTemp("", "cost")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	p, err := start(side, fmt.Sprintf("%s:events=%d", stall, pendingEvents), sampling)
+	defer func() { err = errors.Join(err, p.stop()) }()
+	if err != nil {
+		return 0, err
+	}
+	heap := filepath.Join(folder, "heap")
+	request := worker.Request{Op: worker.OpProfile, CPU: filepath.Join(folder, "cpu"), Heap: heap}
+	if _, err = p.ask(request); err != nil {
+		return 0, err
+	}
+	inUse, err := inUseBytes(heap)
+	return float64(inUse) / pendingEvents, err
+}
+
+// inUseBytes adds up the bytes in use of a heap profile, without what is left out.
+func inUseBytes(path string) (bytes int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	p, err := profile.Parse(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, err
+	}
+	inUse := -1
+	for i, t := range p.SampleType {
+		if t.Type == "inuse_space" {
+			inUse = i
+		}
+	}
+	if inUse < 0 {
+		return 0, fmt.Errorf("%s: no inuse_space in the profile", path)
+	}
+	for _, s := range p.Sample {
+		if !leftOut(s) {
+			bytes += s.Value[inUse]
+		}
+	}
+	return bytes, nil
+}
+
+// leftOut reports whether a sample is of a queue's storage or of the profiler.
+func leftOut(s *profile.Sample) bool {
+	for depth, location := range s.Location {
+		for inlined, line := range location.Line {
+			if depth == 0 && inlined == 0 && matches(line.Function.Name, queues) ||
+				matches(line.Function.Name, profiler) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func matches(function string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(function, name) })
+}

@@ -1,0 +1,19 @@
+// Command worker measures the contestants from outside the module informerlab,
+// through the protocol of package informerlab/bench/worker: JSON lines on
+// standard input and output. The command lab builds and starts it.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"informerlab/bench/peers/clientgo"
+	"informerlab/bench/worker"
+)
+
+func main() {
+	if err := worker.Serve(os.Stdin, os.Stdout, clientgo.Contestants()); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,225 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchunit"
+)
+
+// outsider is the contestant from outside that ours are held against.
+const outsider = "client-go"
+
+// A series is one figure of one arm, block by block.
+type series struct {
+	name     string            // the name without buffer
+	workload string            // also without the option that varies
+	options  map[string]string // all key=value parts of the name
+	buffer   string
+	values   []float64
+}
+
+// collect returns the series of one unit, ordered as rows. The i-th value
+// of two series of one run is from the same block, as a block writes one line
+// per arm.
+func (r *Results) collect(unit, varies string) []*series {
+	var all []*series
+	byName := map[string]*series{}
+	for _, record := range r.records {
+		value, ok := record.Value(unit)
+		if !ok {
+			continue
+		}
+		s := byName[string(record.Name)]
+		if s == nil {
+			s = newSeries(record.Name, varies)
+			byName[string(record.Name)] = s
+			all = append(all, s)
+		}
+		s.values = append(s.values, value)
+	}
+	slices.SortStableFunc(all, func(a, b *series) int { return compareNames(a.name, b.name) })
+	return all
+}
+
+func newSeries(name benchfmt.Name, varies string) *series {
+	base, parts := name.Parts()
+	s := &series{name: string(base), workload: string(base), options: map[string]string{}}
+	for _, part := range parts {
+		key, value, _ := strings.Cut(strings.TrimPrefix(string(part), "/"), "=")
+		s.options[key] = value
+		if key != "buffer" {
+			s.name += string(part)
+		}
+		if key != "buffer" && key != varies {
+			s.workload += string(part)
+		}
+	}
+	s.buffer = s.options["buffer"]
+	return s
+}
+
+// writeDerived writes the figures that compare rows with one another: what one
+// more listener costs, how much throughput a stalled handler leaves to the
+// others, and how many times client-go's throughput a buffer reaches.
+func (r *Results) writeDerived(w *bytes.Buffer) {
+	var lines []string
+	lines = append(lines, r.listenerCost()...)
+	lines = append(lines, r.stallKept()...)
+	lines = append(lines, r.stallBytes()...)
+	lines = append(lines, r.timesOutsider()...)
+	if len(lines) == 0 {
+		return
+	}
+	w.WriteString("\nwhat follows from them\n")
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// listenerCost gives (time at N listeners − time at 0) / N, the median over blocks.
+func (r *Results) listenerCost() []string {
+	all := r.collect("sec/event", "listeners")
+	var lines []string
+	for _, listeners := range optionValues(all, "listeners") {
+		n, err := strconv.Atoi(listeners)
+		if err != nil || n == 0 {
+			continue
+		}
+		costs := map[string]float64{}
+		var parts []string
+		for _, s := range all {
+			zero := find(all, s.workload, s.buffer, "listeners", "0")
+			if s.options["listeners"] != listeners || zero == nil {
+				continue
+			}
+			perListener := func(at, none float64) float64 { return (at - none) / float64(n) }
+			cost := median(paired(s, zero, perListener))
+			costs[s.buffer] = cost
+			parts = append(parts, fmt.Sprintf("%s %ss", s.buffer, benchunit.Scale(cost, benchunit.Decimal)))
+		}
+		if len(parts) == 0 {
+			continue
+		}
+		line := fmt.Sprintf("  one listener costs, per event, (listeners=%d − listeners=0)/%d: %s",
+			n, n, strings.Join(parts, ", "))
+		if ours, theirs := costs[DefaultBase], costs[outsider]; ours > 0 && theirs > 0 {
+			line += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// stallKept gives the others' throughput beside stalled handlers as a share of
+// the control's.
+func (r *Results) stallKept() []string {
+	all := r.collect("others-sec/event", "stalled")
+	var parts []string
+	for _, s := range all {
+		control := find(all, s.workload, s.buffer, "stalled", "0")
+		if s.options["stalled"] == "0" || control == nil {
+			continue
+		}
+		kept := median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
+		parts = append(parts, fmt.Sprintf("%s %.0f %%", s.buffer, 100*kept))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{"  throughput the others keep beside a stalled handler: " + strings.Join(parts, ", ")}
+}
+
+// stallBytes gives the bytes that each pending notification adds to what the
+// pipeline keeps anyway once it has handled the same events without a stall.
+func (r *Results) stallBytes() []string {
+	kept, pending := r.collect("retained-B", "stalled"), r.collect("pending", "stalled")
+	bytes := map[string]float64{}
+	var parts []string
+	for _, s := range r.collect("B/pending", "stalled") {
+		control := find(kept, s.workload, s.buffer, "stalled", "0")
+		backlog := find(pending, s.workload, s.buffer, "stalled", s.options["stalled"])
+		if control == nil || backlog == nil {
+			continue
+		}
+		keeps := &series{values: paired(control, backlog, func(kept, n float64) float64 { return kept / n })}
+		added := median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
+		bytes[s.buffer] = added
+		parts = append(parts, fmt.Sprintf("%s %.1f", s.buffer, added))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	line := "  bytes per pending notification, above what the control keeps: " + strings.Join(parts, ", ")
+	if ours, theirs := bytes[DefaultBase], bytes[outsider]; ours > 0 && theirs > 0 {
+		line += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
+	}
+	return []string{line}
+}
+
+// timesOutsider gives events per second as a multiple of client-go's.
+func (r *Results) timesOutsider() []string {
+	all := r.collect("sec/event", "")
+	var lines, workloads []string
+	for _, s := range all {
+		theirs := find(all, s.workload, outsider, "buffer", outsider)
+		if theirs == nil || slices.Contains(workloads, s.workload) {
+			continue
+		}
+		workloads = append(workloads, s.workload)
+		var parts []string
+		for _, ours := range all {
+			if ours.workload == s.workload && ours.buffer != outsider {
+				factor := median(paired(theirs, ours, func(a, b float64) float64 { return a / b }))
+				parts = append(parts, ours.buffer+" "+times(factor))
+			}
+		}
+		if len(parts) > 0 {
+			lines = append(lines, fmt.Sprintf("  events per second, times %s's, %s: %s", outsider,
+				strings.TrimPrefix(s.workload, "Pipeline/workload="), strings.Join(parts, ", ")))
+		}
+	}
+	return lines
+}
+
+// optionValues returns the distinct values of an option in the order of all.
+func optionValues(all []*series, option string) []string {
+	var values []string
+	for _, s := range all {
+		if v, has := s.options[option]; has && !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+func find(all []*series, workload, buffer, option, value string) *series {
+	for _, s := range all {
+		if s.workload == workload && s.buffer == buffer && s.options[option] == value {
+			return s
+		}
+	}
+	return nil
+}
+
+// paired applies f block by block, as far as both series go.
+func paired(a, b *series, f func(a, b float64) float64) []float64 {
+	var values []float64
+	for i := range min(len(a.values), len(b.values)) {
+		values = append(values, f(a.values[i], b.values[i]))
+	}
+	return values
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	middle := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[middle]
+	}
+	return (values[middle-1] + values[middle]) / 2
+}

@@ -1,0 +1,87 @@
+package run_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"informerlab/bench/worker"
+)
+
+// asWorker is the environment variable that turns this test binary into a fake
+// worker process.
+const asWorker = "INFORMERLAB_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asWorker) != "" {
+		fakeWorker()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fakeWorker answers as a worker does, with figures that depend on nothing but
+// the contestant's name, and misbehaves as the name says.
+func fakeWorker() {
+	lines, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	var contestant string
+	runs := 0
+	for lines.Scan() {
+		var request worker.Request
+		if err := json.Unmarshal(lines.Bytes(), &request); err != nil {
+			panic(err)
+		}
+		var response worker.Response
+		switch request.Op {
+		case worker.OpList:
+			response.Version = worker.Version
+			response.Contestants = []worker.Listing{{Name: "fast", Contract: "none"}}
+		case worker.OpPrepare:
+			contestant = request.Contestant
+			response.Events = 1000
+		case worker.OpRun:
+			runs++
+			if contestant == "wrong" && runs == 2 {
+				response.Error = "worker: wrong: handler 0: 3 calls are lost"
+			} else {
+				response.Result = fakeResult(contestant, runs)
+			}
+		case worker.OpProfile:
+			for _, path := range []string{request.CPU, request.Heap} {
+				if err := os.WriteFile(path, []byte("profile"), 0o666); err != nil {
+					panic(err)
+				}
+			}
+		}
+		switch {
+		case request.Op == worker.OpRun && contestant == "crash":
+			fmt.Fprintln(os.Stderr, "panic: out of luck")
+			os.Exit(3)
+		case request.Op == worker.OpRun && contestant == "hang" && runs == 2:
+			time.Sleep(time.Hour)
+		case contestant == "garble":
+			fmt.Println("this is no JSON")
+			continue
+		}
+		if err := answers.Encode(response); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func fakeResult(contestant string, runs int) *worker.Result {
+	wall := int64(500_000)
+	if strings.HasPrefix(contestant, "fast") {
+		wall = 100_000
+	}
+	return &worker.Result{
+		Events: 1000, Calls: 2000, Listeners: 2,
+		WallNS: wall + int64(runs), CPUNS: wall, Allocs: 2000, Bytes: 100_000,
+	}
+}

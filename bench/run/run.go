@@ -1,0 +1,227 @@
+// Package run drives worker processes through a measurement and keeps what they
+// measure.
+//
+//	for each block:                      fresh processes, the unit of analysis
+//	    for each workload, in random order:
+//	        all arms: start, prepare, warm up
+//	        for each round: all arms, in random order, one at a time
+//	        one raw line per arm: the medians over its rounds  ──▶ raw.txt, flushed
+//
+// Fresh processes vary more among each other than the rounds of one process do,
+// and machines drift, so blocks are repeated and arms are interleaved: what
+// slows the machine for a minute slows all arms of that minute. A run may be
+// interrupted at any time; what the finished rounds measured stays valid.
+//
+// The folder of a run is never changed afterwards:
+//
+//	raw.txt    Go benchmark text; a table is made from it at any time
+//	table.txt  that table
+//	run.json   command, seed, order, machine, load of the machine per block
+//	env.txt    the same environment, to read
+//	profiles/  CPU and heap profiles, if asked for
+//
+// Limits: one machine, one run at a time. Nothing is retried: an arm that fails
+// a check ends the run with an error.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"informerlab/bench/flame"
+	"informerlab/loadgen"
+)
+
+// An Arm is one contestant and the program that serves it.
+type Arm struct {
+	Buffer  string   // the contestant with its options, a label of results
+	Command []string // starts a worker that has it
+}
+
+// A Plan is what to measure.
+type Plan struct {
+	Arms      []Arm
+	Workloads []loadgen.Workload
+	Blocks    int    // 0 = what each workload has by default
+	Rounds    int    // 0 = what each workload has by default
+	Seed      uint64 // of the order
+	Profile   bool   // profile each arm in a process of its own afterwards
+	Args      []string
+	Progress  *Progress
+}
+
+func (p *Plan) blocks(w loadgen.Workload) int {
+	if p.Blocks > 0 {
+		return p.Blocks
+	}
+	return MeasureOf(w).Blocks
+}
+
+func (p *Plan) rounds(w loadgen.Workload) int {
+	if p.Rounds > 0 {
+		return p.Rounds
+	}
+	return MeasureOf(w).Rounds
+}
+
+// A driver is one execution of a plan.
+type driver struct {
+	*Plan
+	folder *Folder
+	rng    *rand.Rand
+}
+
+// Execute measures what the plan says and writes it into the folder block by
+// block. It returns ctx's error if that ended first; the folder then holds what
+// was measured until then. Execute waits for all processes it started.
+func Execute(ctx context.Context, p *Plan, folder *Folder) error {
+	d := &driver{Plan: p, folder: folder, rng: rand.New(rand.NewPCG(p.Seed, 0))}
+	d.Progress.plan(d.units())
+	err := d.measure(ctx)
+	if err == nil && p.Profile {
+		err = d.profile(ctx)
+	}
+	if ctx.Err() != nil {
+		// Whatever failed, failed because its process was killed.
+		err = ctx.Err()
+	}
+	d.Progress.end()
+	return errors.Join(err, folder.finish(err))
+}
+
+// units returns all steps of the run for the estimate of the time left.
+func (d *driver) units() []unit {
+	var units []unit
+	for _, w := range d.Workloads {
+		seconds := (1 + MeasureOf(w).Seconds*float64(1+d.rounds(w))) * float64(len(d.Arms))
+		for range d.blocks(w) {
+			units = append(units, unit{w.BenchName(), seconds})
+		}
+		if d.Profile {
+			units = append(units, unit{profileUnit(w), (1 + 2*MeasureOf(w).Seconds) * float64(len(d.Arms))})
+		}
+	}
+	return units
+}
+
+func profileUnit(w loadgen.Workload) string { return "profile " + w.BenchName() }
+
+func (d *driver) measure(ctx context.Context) error {
+	most := 0
+	for _, w := range d.Workloads {
+		most = max(most, d.blocks(w))
+	}
+	for number := range most {
+		block := d.folder.beginBlock(number)
+		for _, i := range d.rng.Perm(len(d.Workloads)) {
+			w := d.Workloads[i]
+			if number >= d.blocks(w) {
+				continue
+			}
+			d.Progress.begin(fmt.Sprintf("block %d/%d  %s", number+1, d.blocks(w), w.String()))
+			if err := d.workload(ctx, w, block); err != nil {
+				return err
+			}
+			d.Progress.done(w.BenchName())
+		}
+		if err := d.folder.endBlock(block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// workload measures all arms of one workload in fresh processes.
+func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block) error {
+	processes, err := d.start(ctx, d.Arms, w)
+	defer func() { stop(processes) }()
+	if err != nil {
+		return err
+	}
+	measured := newMeasured(len(d.Arms))
+	for round := range d.rounds(w) {
+		order := d.rng.Perm(len(d.Arms))
+		block.ordered(w, d.Arms, order)
+		for _, arm := range order {
+			d.Progress.show(fmt.Sprintf("round %d/%d  %s", round+1, d.rounds(w), d.Arms[arm].Buffer))
+			result, runErr := processes[arm].run(ctx)
+			if runErr != nil {
+				// The rounds that all arms finished are a fair sample; keep them.
+				return errors.Join(runErr, d.folder.write(w, d.Arms, measured))
+			}
+			measured.add(arm, result)
+		}
+		measured.endRound()
+	}
+	return d.folder.write(w, d.Arms, measured)
+}
+
+// start starts the workers of arms and prepares them side by side, as
+// nothing is timed yet; then each warms up alone. The processes are returned
+// also with an error.
+func (d *driver) start(ctx context.Context, arms []Arm, w loadgen.Workload) ([]*process, error) {
+	var processes []*process
+	for _, arm := range arms {
+		p, err := startProcess(arm)
+		if err != nil {
+			return processes, err
+		}
+		processes = append(processes, p)
+	}
+	d.Progress.show("prepare")
+	failed := make(chan error, len(processes))
+	for _, p := range processes {
+		go func() { failed <- p.prepare(ctx, w) }()
+	}
+	var err error
+	for range processes {
+		err = errors.Join(err, <-failed)
+	}
+	for _, p := range processes {
+		if err == nil {
+			d.Progress.show("warm up  " + p.arm.Buffer)
+			err = p.warm(ctx)
+		}
+	}
+	return processes, err
+}
+
+// profileSeconds is how long each arm is profiled: some 200 samples of one busy
+// core and 100 per second more for each further one.
+const profileSeconds = 2
+
+// profile runs each arm once more under the profilers.
+func (d *driver) profile(ctx context.Context) error {
+	folder := filepath.Join(d.folder.Path, "profiles")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	for _, w := range d.Workloads {
+		d.Progress.begin("profile  " + w.String())
+		for _, arm := range d.Arms {
+			if err := d.profileArm(ctx, arm, w, folder); err != nil {
+				return err
+			}
+		}
+		d.Progress.done(profileUnit(w))
+	}
+	return nil
+}
+
+func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, folder string) error {
+	processes, err := d.start(ctx, []Arm{arm}, w)
+	defer func() { stop(processes) }()
+	if err != nil {
+		return err
+	}
+	d.Progress.show("profile  " + arm.Buffer)
+	file := func(kind string) string {
+		return filepath.Join(folder, flame.FileName(w.BenchName(), arm.Buffer, kind))
+	}
+	return processes[0].profile(ctx, file(flame.CPU), file(flame.Heap), profileSeconds*time.Second)
+}

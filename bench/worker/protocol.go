@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"informerlab/loadgen"
+)
+
+// Version is the version of the protocol. A worker built from another checkout
+// may speak another one, and a driver must not use it then.
+const Version = 1
+
+// The operations of the protocol, in the order a driver asks for them.
+const (
+	OpList    = "list"    // which contestants there are
+	OpPrepare = "prepare" // build the load of one workload for one contestant
+	OpWarm    = "warm"    // run once without measuring
+	OpRun     = "run"     // one measured run
+	OpProfile = "profile" // runs under the CPU and heap profilers, not timed
+	OpQuit    = "quit"    // end; so does the end of input
+)
+
+// A Request is one line from the driver to a worker.
+type Request struct {
+	Op         string `json:"op"`
+	Contestant string `json:"contestant,omitempty"` // with options
+	Workload   string `json:"workload,omitempty"`   // with options
+	// Seconds is how long to profile at least; CPU and Heap are the files to
+	// write.
+	Seconds float64 `json:"seconds,omitempty"`
+	CPU     string  `json:"cpu,omitempty"`
+	Heap    string  `json:"heap,omitempty"`
+}
+
+// A Response is one line from a worker to the driver.
+type Response struct {
+	Error       string    `json:"error,omitempty"` // the operation failed; nothing else is set
+	Version     int       `json:"version,omitempty"`
+	Contestants []Listing `json:"contestants,omitempty"`
+	Events      int       `json:"events,omitempty"`  // of a prepared load
+	SpanNS      int64     `json:"span_ns,omitempty"` // how long a run takes at least
+	Result      *Result   `json:"result,omitempty"`
+}
+
+// A Listing describes a contestant of a worker.
+type Listing struct {
+	Name     string `json:"name"`
+	Contract string `json:"contract"`
+}
+
+// maxLine is the longest line of the protocol: a request holds at most two paths.
+const maxLine = 1 << 20
+
+// Serve answers the requests on in until OpQuit or the end of in. Failed
+// operations are answered with an error; Serve itself fails only if it cannot
+// go on, because a line is not JSON or out cannot be written.
+func Serve(in io.Reader, out io.Writer, contestants []Contestant) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	answers := json.NewEncoder(out)
+	s := server{contestants: contestants}
+	for lines.Scan() {
+		var request Request
+		if err := json.Unmarshal(lines.Bytes(), &request); err != nil {
+			err = fmt.Errorf("worker: request is not a line of JSON: %w", err)
+			return errors.Join(err, answers.Encode(Response{Error: err.Error()}))
+		}
+		if request.Op == OpQuit {
+			return nil
+		}
+		response, err := s.answer(request)
+		if err != nil {
+			response = Response{Error: err.Error()}
+		}
+		if err := answers.Encode(response); err != nil {
+			return fmt.Errorf("worker: answer: %w", err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("worker: read request: %w", err)
+	}
+	return nil
+}
+
+// A server is the state of one Serve.
+type server struct {
+	contestants []Contestant
+	session     *Session // nil before OpPrepare
+}
+
+func (s *server) answer(r Request) (Response, error) {
+	switch r.Op {
+	case OpList:
+		list := make([]Listing, 0, len(s.contestants))
+		for _, c := range s.contestants {
+			list = append(list, Listing{c.Name, c.Contract})
+		}
+		return Response{Version: Version, Contestants: list}, nil
+	case OpPrepare:
+		return s.prepare(r)
+	}
+	if s.session == nil {
+		return Response{}, fmt.Errorf("worker: %q before %q", r.Op, OpPrepare)
+	}
+	switch r.Op {
+	case OpWarm:
+		return Response{}, s.session.Warm()
+	case OpRun:
+		result, err := s.session.Run()
+		return Response{Result: result}, err
+	case OpProfile:
+		return Response{}, s.session.Profile(r.CPU, r.Heap, time.Duration(r.Seconds*float64(time.Second)))
+	}
+	return Response{}, fmt.Errorf("worker: unknown operation %q", r.Op)
+}
+
+func (s *server) prepare(r Request) (Response, error) {
+	w, err := loadgen.ParseWorkload(r.Workload)
+	if err != nil {
+		return Response{}, err
+	}
+	c, err := Find(s.contestants, r.Contestant)
+	if err != nil {
+		return Response{}, err
+	}
+	if s.session, err = Prepare(c, r.Contestant, w); err != nil {
+		return Response{}, err
+	}
+	return Response{Events: s.session.events, SpanNS: int64(s.session.span)}, nil
+}
+
+// Find returns the contestant that spec, a name with or without options, stands
+// for. The error for an unknown one lists the names.
+func Find(contestants []Contestant, spec string) (Contestant, error) {
+	name, _, options := strings.Cut(spec, ":")
+	var names []string
+	for _, c := range contestants {
+		names = append(names, c.Name)
+		if c.Name != name {
+			continue
+		}
+		if c.Check != nil {
+			return c, c.Check(spec)
+		}
+		if options {
+			return c, fmt.Errorf("worker: buffer %q: %s takes no options", spec, name)
+		}
+		return c, nil
+	}
+	known := strings.Join(names, ", ")
+	return Contestant{}, fmt.Errorf("worker: unknown buffer %q: expected one of %s", name, known)
+}
