@@ -92,24 +92,28 @@ func serverWith(objects int) *source.Server {
 	return server
 }
 
-func runBlocking(o informer.Options, objects int) (i *informer.Informer, stop context.CancelFunc, done chan struct{}) {
+func newBlocking(o informer.Options, objects int) *informer.Informer {
 	o.Fanout, o.Logger = processor.PerListener(newOneSlot), silent
-	i = informer.New(serverWith(objects), o)
+	return informer.New(serverWith(objects), o)
+}
+
+func start(i *informer.Informer) (stop context.CancelFunc, done chan struct{}) {
 	ctx, stop := context.WithCancel(context.Background())
 	done = make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = i.Run(ctx)
 	}()
-	return i, stop, done
+	return stop, done
 }
 
 func TestRunEndsAlthoughAPublisherIsBlocked(t *testing.T) {
 	for _, onStop := range []processor.OnStop{processor.Abandon, processor.Drain} {
 		synctest.Test(t, func(t *testing.T) {
-			i, stop, done := runBlocking(informer.Options{OnStop: onStop, Panic: processor.StopDelivery}, 5)
+			i := newBlocking(informer.Options{OnStop: onStop, Panic: processor.StopDelivery}, 5)
 			r, err := i.AddHandler(informer.Funcs{Add: func(event.Object) { panic("x") }}, informer.HandlerOptions{})
 			require.NoError(t, err)
+			stop, done := start(i)
 			synctest.Wait()
 			stop()
 			<-done
@@ -120,7 +124,8 @@ func TestRunEndsAlthoughAPublisherIsBlocked(t *testing.T) {
 
 func TestRunEndsAlthoughAReplayIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, stop, done := runBlocking(informer.Options{Panic: processor.StopDelivery}, 5)
+		i := newBlocking(informer.Options{Panic: processor.StopDelivery}, 5)
+		stop, done := start(i)
 		<-i.Synced()
 		go func() {
 			_, _ = i.AddHandler(informer.Funcs{Add: func(event.Object) { panic("x") }}, informer.HandlerOptions{})
@@ -134,12 +139,13 @@ func TestRunEndsAlthoughAReplayIsBlocked(t *testing.T) {
 func TestAbandonMakesNoMoreCallsAlthoughAPublisherIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		i, stop, done := runBlocking(informer.Options{}, 200)
+		i := newBlocking(informer.Options{}, 200)
 		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) {
 			calls++
 			time.Sleep(time.Minute)
 		}}, informer.HandlerOptions{})
 		require.NoError(t, err)
+		stop, done := start(i)
 		time.Sleep(90 * time.Second)
 		stop()
 		began := time.Now()
@@ -151,7 +157,8 @@ func TestAbandonMakesNoMoreCallsAlthoughAPublisherIsBlocked(t *testing.T) {
 
 func TestABlockedReplayDoesNotLockTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i, stop, done := runBlocking(informer.Options{}, 600)
+		i := newBlocking(informer.Options{}, 600)
+		stop, done := start(i)
 		<-i.Synced()
 		var once sync.Once
 		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) {
@@ -175,12 +182,7 @@ func TestNoHandlerJoinsOnceTheContextHasEnded(t *testing.T) {
 		i := informer.New(serverWith(1), informer.Options{Logger: silent})
 		_, err := i.AddHandler(informer.Funcs{Add: func(event.Object) { <-hold }}, informer.HandlerOptions{})
 		require.NoError(t, err)
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = i.Run(ctx)
-		}()
+		stop, done := start(i)
 		synctest.Wait()
 		stop()
 		synctest.Wait()

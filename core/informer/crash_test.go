@@ -29,7 +29,9 @@ func playCrash(scene string) {
 	case "handler":
 		handler.Add = func(event.Object) { panic("the handler's own words") }
 	case "reflector":
-		o.Transform = func(event.Object) (event.Object, error) { panic("the transform's own words") }
+		o.Transform = func(event.Object) (event.Object, error) {
+			panic("the transform's own words")
+		}
 	case "controller":
 		handler.Add = func(event.Object) { select {} } // a stuck handler must not hold up the crash
 		o.Indexers = map[string]indexer.IndexFunc{"bad": func(o event.Object, dst []string) ([]string, error) {
@@ -38,7 +40,9 @@ func playCrash(scene string) {
 			}
 			return dst, nil
 		}}
-		time.AfterFunc(100*time.Millisecond, func() { _, _ = server.Create(&source.Item{Namespace: "n", Name: "late"}) })
+		time.AfterFunc(100*time.Millisecond, func() {
+			_, _ = server.Create(&source.Item{Namespace: "n", Name: "late"})
+		})
 	case "mutation":
 		var l lookout
 		o.Mutation = l.detector()

@@ -2,6 +2,7 @@ package informer_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 
@@ -132,7 +133,8 @@ func TestAdaptersInAPipeline(t *testing.T) {
 			set(value)
 		}
 		s.remove("a")
-		s.informer.ShutDownHandler(drained(s, reg))
+		synctest.Wait()
+		s.informer.ShutDownHandler(reg)
 		assert.Equal(s, []string{
 			"add n/a ->3", "update n/a 3>4", "delete n/a 4>-", "add n/a ->6", "delete n/a 7>-",
 		}, got.take())

@@ -60,12 +60,9 @@ type Options struct {
 	Resync   time.Duration
 	Indexers map[string]indexer.IndexFunc
 	Queue    QueueKind
-	// Requeue puts back what could not be processed, unless something newer
-	// is queued for its key.
-	Requeue bool
-	Fanout  func() processor.Fanout // nil = processor.Reference
-	OnStop  processor.OnStop
-	Panic   processor.PanicPolicy
+	Fanout   func() processor.Fanout // nil = processor.Reference
+	OnStop   processor.OnStop
+	Panic    processor.PanicPolicy
 	// Transform changes each object before it is queued. It should leave the
 	// resource version alone: without it every update looks like a resync.
 	Transform queue.Transform
@@ -124,10 +121,10 @@ func New(src source.Source, o Options) *Informer {
 func (o *Options) newQueue(ix *indexer.Indexer) queue.Queue {
 	if o.Queue == PerKey {
 		return queue.NewDeltaFIFO(queue.DeltaFIFOOptions{
-			Known: ix, Transform: o.Transform, Requeue: o.Requeue, Logger: o.Logger,
+			Known: ix, Transform: o.Transform, Logger: o.Logger,
 		})
 	}
-	return queue.NewFIFO(queue.FIFOOptions{Transform: o.Transform, Requeue: o.Requeue, Logger: o.Logger})
+	return queue.NewFIFO(queue.FIFOOptions{Transform: o.Transform, Logger: o.Logger})
 }
 
 func (o *Options) newReflector(src source.Source, store reflector.Store, resync time.Duration,

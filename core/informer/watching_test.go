@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -30,12 +29,6 @@ func TestWatching(t *testing.T) {
 		{"objects of the wrong type are skipped", wrongType},
 		{"lists come in pages", pages},
 	})
-}
-
-// drained waits until nothing moves.
-func drained(_ *stage, reg *informer.Registration) *informer.Registration {
-	synctest.Wait()
-	return reg
 }
 
 func transformOnce(s *stage) {
