@@ -320,9 +320,8 @@ func (p *Processor) Start(ctx context.Context) {
 func (p *Processor) Ending() {
 	p.state.Lock()
 	p.state.stopped = true
-	listeners := p.state.listeners
 	p.state.Unlock()
-	for _, l := range listeners {
+	for _, l := range p.listeners() {
 		l.end()
 	}
 }
@@ -330,11 +329,8 @@ func (p *Processor) Ending() {
 // Stop closes all listeners, waits until their last calls have returned and
 // their goroutines have ended, and refuses handlers from now on.
 func (p *Processor) Stop() {
-	p.state.Lock()
-	p.state.stopped = true
-	listeners := p.state.listeners
-	p.state.Unlock()
-	for _, l := range listeners {
+	p.Ending()
+	for _, l := range p.listeners() {
 		l.close()
 	}
 	p.state.Lock()
@@ -348,9 +344,8 @@ func (p *Processor) Stop() {
 func (p *Processor) UpstreamSynced() {
 	p.state.Lock()
 	p.state.synced = true
-	listeners := p.state.listeners
 	p.state.Unlock()
-	for _, l := range listeners {
+	for _, l := range p.listeners() {
 		l.sync.upstream()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"informerlab/core/event"
@@ -106,10 +107,17 @@ func (f *FIFO) addSome(deltas []Delta) error {
 
 func (f *FIFO) push(deltas []Delta) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.populate(0)
 	f.backlog.push(deltas)
 	f.holds(f.backlog.len)
+	full := f.backlog.len >= valve
+	f.mu.Unlock()
+	if full {
+		// A producer that has more at once would get the lock again before the
+		// popper that it has just let in: for a millisecond at a time, and
+		// thousands of deltas.
+		runtime.Gosched()
+	}
 }
 
 // Replace queues one ReplacedAll. The first one, if no Add came before it, makes

@@ -5,12 +5,21 @@
 //	           at most two copies a batch, whatever its size
 //
 // It promises strict FIFO order, loses nothing and is unbounded on purpose. It
-// allocates with the first push, grows by doubling, and gives memory back when
-// it has drained, or has long been almost empty: what stays after a burst of
-// any size is at most 48 KiB.
+// allocates with the first push and grows by doubling. A small ring moves its
+// items to the larger one; a large one that is full is left as it is, to be
+// drained first, and pushes go to a new one of twice its length:
 //
-// Limits: a push that makes it grow copies the whole backlog, some
-// milliseconds at a million items, and for that moment holds it three times.
+//	Push ──▶ [ o o o . . . . . . . . . ]   [ o o o o o o ] [ o o o ] ──▶ Pop
+//	           the ring                      older, full
+//
+// So no push copies more than 48 KiB, whatever the backlog, and a burst leaves
+// no half-size copies to the collector. Memory is given back piece by piece as
+// it drains, and when it has long been almost empty: what stays after a burst
+// of any size is at most 48 KiB.
+//
+// Limits: up to half of the slots are unused just after it has grown; and the
+// push that makes it grow pays for the allocation, tens of megabytes at a
+// million items.
 package ring
 
 import (
@@ -45,18 +54,27 @@ func New[T any](p buffer.Params[T]) buffer.Buffer[T] {
 	return buffer.NewLocked(newStore[T](), p)
 }
 
-// A store is the ring itself, sequential.
+// A ring is a fixed one.
 //
 // Invariant: len(slots) is 0 or a power of two, 0 <= count <= len(slots),
 // 0 <= head < max(1, len(slots)), and every slot outside the count slots from
 // head on (modulo len) is zero.
-type store[T any] struct {
+type ring[T any] struct {
 	slots []T
 	head  int // index of the oldest item
 	count int
+}
+
+// A store is a ring that grows and shrinks, sequential. The items of the
+// embedded ring are newer than those of older, whose rings are in order of age
+// and not empty.
+type store[T any] struct {
+	ring[T]
+	older []ring[T]
+	len   int // items in all rings
 
 	// floor is the largest length that an empty ring keeps. low is the storage
-	// of that length, if there ever was one, while larger storage is in use.
+	// of that length, if there is one and it holds no items or is the present one.
 	floor int
 	low   []T
 
@@ -79,54 +97,95 @@ func newStore[T any]() *store[T] {
 
 // Push implements buffer.Store.
 func (s *store[T]) Push(items []T) {
-	if need := s.count + len(items); need > len(s.slots) {
-		s.grow(need)
+	if s.count+len(items) > len(s.slots) {
+		s.grow(len(items))
 	}
-	tail := (s.head + s.count) & (len(s.slots) - 1)
-	n := copy(s.slots[tail:], items)
-	copy(s.slots, items[n:])
-	s.count += len(items)
+	s.put(items)
+	s.len += len(items)
 }
 
 // Pop implements buffer.Store.
-func (s *store[T]) Pop(dst []T) int {
-	n := s.take(dst[:min(len(dst), s.count)])
-	if len(s.slots) > s.floor {
+func (s *store[T]) Pop(dst []T) (n int) {
+	for len(s.older) > 0 && n < len(dst) {
+		oldest := &s.older[0]
+		n += oldest.take(dst[n:])
+		if oldest.count == 0 {
+			s.drained(oldest.slots)
+			s.older[0] = ring[T]{}
+			s.older = s.older[1:]
+		}
+	}
+	n += s.take(dst[n:])
+	s.len -= n
+	if len(s.slots) > s.floor && len(s.older) == 0 {
 		s.shrink(n)
 	}
 	return n
 }
 
 // Len implements buffer.Store.
-func (s *store[T]) Len() int { return s.count }
+func (s *store[T]) Len() int { return s.len }
 
-// take moves the oldest len(dst) items, which are there, into dst.
-func (s *store[T]) take(dst []T) int {
-	first := s.slots[s.head:]
+// put appends items, for which there is room.
+func (r *ring[T]) put(items []T) {
+	tail := (r.head + r.count) & (len(r.slots) - 1)
+	n := copy(r.slots[tail:], items)
+	copy(r.slots, items[n:])
+	r.count += len(items)
+}
+
+// take moves the oldest items, as many as there are and dst has room for, into
+// dst and returns their number.
+func (r *ring[T]) take(dst []T) int {
+	dst = dst[:min(len(dst), r.count)]
+	first := r.slots[r.head:]
 	n := copy(dst, first)
 	clear(first[:n])
-	wrapped := copy(dst[n:], s.slots)
-	clear(s.slots[:wrapped])
-	s.count -= len(dst)
-	if s.count == 0 {
-		s.head = 0 // the slots used last are still in the CPU's cache
+	wrapped := copy(dst[n:], r.slots)
+	clear(r.slots[:wrapped])
+	r.count -= len(dst)
+	if r.count == 0 {
+		r.head = 0 // the slots used last are still in the CPU's cache
 	} else {
-		s.head = (s.head + len(dst)) & (len(s.slots) - 1)
+		r.head = (r.head + len(dst)) & (len(r.slots) - 1)
 	}
 	return len(dst)
 }
 
-// grow moves the items to storage of at least need slots.
-func (s *store[T]) grow(need int) {
-	if len(s.slots) == s.floor {
-		s.low = s.slots
+// grow makes room for n items more.
+func (s *store[T]) grow(n int) {
+	need := s.count + n
+	if len(s.slots) >= s.floor && s.count > 0 {
+		need = max(n, 2*len(s.slots))
 	}
-	spare := s.spare.Value()
-	if spare != nil && need <= len(*spare) && len(*spare) <= spareFactor*need {
-		s.move(*spare)
+	slots := s.larger(need)
+	if len(s.slots) < s.floor || s.count == 0 {
+		s.drained(s.slots)
+		s.move(slots)
 		return
 	}
-	s.move(make([]T, 1<<bits.Len(uint(max(need, minSlots)-1))))
+	if len(s.slots) == s.floor {
+		s.low = nil // until it is drained
+	}
+	s.older = append(s.older, s.ring)
+	s.ring, s.lull = ring[T]{slots: slots}, 0
+}
+
+// larger returns empty storage of at least need slots.
+func (s *store[T]) larger(need int) []T {
+	spare := s.spare.Value()
+	if spare != nil && need <= len(*spare) && len(*spare) <= spareFactor*need {
+		s.spare = weak.Pointer[[]T]{} // it is in use now
+		return *spare
+	}
+	return make([]T, 1<<bits.Len(uint(max(need, minSlots)-1)))
+}
+
+// drained keeps storage of the floor's length for later and forgets all other.
+func (s *store[T]) drained(slots []T) {
+	if len(slots) == s.floor {
+		s.low = slots
+	}
 }
 
 // shrink decides after a pop of n items whether storage above the floor is
@@ -161,7 +220,7 @@ func (s *store[T]) storage(size int) []T {
 func (s *store[T]) move(slots []T) {
 	n := s.count
 	s.take(slots[:n])
-	s.slots, s.head, s.count, s.lull = slots, 0, n, 0
+	s.ring, s.lull = ring[T]{slots: slots, count: n}, 0
 }
 
 var _ buffer.Store[int] = (*store[int])(nil)
