@@ -223,7 +223,8 @@ func (w Workload) Open() bool { return w.Rate > 0 || w.Speed > 0 }
 // EventCount returns the number of events of a synthetic load, the sentinel not
 // counted. Unless Events says it, an open load lasts two seconds, and a closed
 // one has as many as take the fastest contestants some 20 ms and the slowest
-// about a second.
+// one to three seconds: with many listeners enough that the first growth of
+// their buffers is not most of what is allocated.
 func (w Workload) EventCount() int {
 	switch {
 	case w.Events > 0:
@@ -231,7 +232,7 @@ func (w Workload) EventCount() int {
 	case w.Rate > 0:
 		return max(1, int(2*w.Rate))
 	}
-	return max(30_000, 400_000/(w.Listeners+1))
+	return max(80_000, 400_000/(w.Listeners+1))
 }
 
 // Loads builds the workload's loads: one, or one per resource of a trace. It

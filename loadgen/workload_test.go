@@ -187,8 +187,8 @@ func TestWorkloadEventCount(t *testing.T) {
 	for label, want := range map[string]int{
 		"saturate":              200_000,
 		"saturate:listeners=0":  400_000,
-		"saturate:listeners=8":  44_444,
-		"saturate:listeners=64": 30_000,
+		"saturate:listeners=8":  80_000,
+		"saturate:listeners=64": 80_000,
 		"saturate:events=7":     7,
 		"steady":                40_000,
 		"steady:rate=0.1":       1,

@@ -16,6 +16,10 @@ type Measure struct {
 // that can tell two contestants apart.
 func MeasureOf(w loadgen.Workload) Measure {
 	switch w.Name {
+	case "saturate":
+		if w.Listeners > 8 {
+			return Measure{Blocks: 6, Rounds: 1, Seconds: 1}
+		}
 	case "stall":
 		return Measure{Blocks: 6, Rounds: 1, Seconds: 2}
 	case "steady":
