@@ -115,27 +115,39 @@ func TestEmptyRingReturnsToFloor(t *testing.T) {
 	require.LessOrEqual(t, len(d.slots), d.floor)
 }
 
-// TestNoPushCopiesALargeBacklog grows a ring to a million items: the full rings
-// stay where they are and go one by one as they drain.
+// TestNoPushCopiesALargeBacklog grows a ring to many times its floor: the full
+// rings stay where they are and go one by one as they drain.
 func TestNoPushCopiesALargeBacklog(t *testing.T) {
-	d := drive(t)
-	for d.Len() < 1<<16 {
-		d.push(256)
+	s := newStore[uint64]()
+	var pushed, popped uint64
+	fill := func(until int) {
+		batch := make([]uint64, 256)
+		for s.Len() < until {
+			for k := range batch {
+				pushed++
+				batch[k] = pushed
+			}
+			s.Push(batch)
+		}
 	}
-	first := &d.older[0].slots[0]
-	rings := len(d.older)
+	fill(16 * s.floor)
+	first, rings := &s.older[0].slots[0], len(s.older)
 	require.Greater(t, rings, 3)
-	for d.Len() < 1<<18 {
-		d.push(256)
+	fill(64 * s.floor)
+	require.Same(t, first, &s.older[0].slots[0])
+	require.Equal(t, rings+2, len(s.older))
+	dst := make([]uint64, 1000)
+	for left := len(s.older); s.Len() > 0; {
+		for _, got := range dst[:s.Pop(dst)] {
+			if popped++; got != popped {
+				t.Fatalf("popped %d, expected %d", got, popped)
+			}
+		}
+		require.LessOrEqual(t, len(s.older), left)
+		left = len(s.older)
 	}
-	require.Same(t, first, &d.older[0].slots[0])
-	require.Equal(t, rings+2, len(d.older))
-	for left := len(d.older); d.Len() > 0; {
-		d.pop(min(1000, d.Len()))
-		require.LessOrEqual(t, len(d.older), left)
-		left = len(d.older)
-	}
-	require.Len(t, d.slots, d.floor)
+	require.Equal(t, pushed, popped)
+	require.Len(t, s.slots, s.floor)
 }
 
 func TestSwingsAllocateAlmostNothing(t *testing.T) {
