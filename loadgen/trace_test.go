@@ -155,6 +155,9 @@ var readRecorded = sync.OnceValues(func() (*Trace, error) {
 })
 
 func TestRecordedTrace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 187,692 lines")
+	}
 	trace, err := readRecorded()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cronjobs", "daemonsets", "deployments", "endpointslices", "events", "jobs",

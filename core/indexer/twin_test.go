@@ -174,7 +174,11 @@ func keysOf(objects []event.Object) (keys []event.Key) {
 }
 
 func TestIndexerEqualsItsTwin(t *testing.T) {
-	for seed := range uint64(300) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 30
+	}
+	for seed := range seeds {
 		require.NoError(t, history(seed), "seed %d", seed)
 	}
 }

@@ -386,11 +386,15 @@ func runDeltaFIFO(t testing.TB, choose func(int) int, steps int) {
 }
 
 func TestRandomHistories(t *testing.T) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 30
+	}
 	for name, run := range map[string]func(t testing.TB, choose func(int) int, steps int){
 		"FIFO": runFIFO, "DeltaFIFO": runDeltaFIFO,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(300) {
+			for seed := range seeds {
 				t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 					run(t, rand.New(rand.NewPCG(seed, 1)).IntN, 60)
 				})
