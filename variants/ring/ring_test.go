@@ -175,6 +175,9 @@ func TestSwingsAllocateAlmostNothing(t *testing.T) {
 
 // TestStaysSmallUnderTrickle never lets the ring run empty after a burst.
 func TestStaysSmallUnderTrickle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("pushes 24 million items")
+	}
 	s := newStore[uint64]()
 	s.Push(make([]uint64, 1<<20))
 	dst := make([]uint64, 1000)
