@@ -22,7 +22,7 @@
 //     that buffers keep, in buffertest;
 //   - processor: fans notifications out to handlers;
 //   - workqueue: distinct items for workers; it knows none of the others;
-//   - informer: all of it wired up, and the only one that an outsider must import.
+//   - informer: all of it wired up: where an outsider begins.
 //
 // Nothing in core knows the buffers that compete in package variants, nor who
 // generates load for them or measures them.

@@ -21,7 +21,12 @@ const (
 // pages' handlers. They stay usable until the next call.
 func handlersOf(p, base *profile.Profile) (map[string]http.Handler, error) {
 	// With a port given, the driver opens no socket of its own: the server is ours.
-	args := []string{"-http=localhost:1", "-no_browser", "-symbolize=none", "-tagroot=stage"}
+	args := []string{"-http=localhost:1", "-no_browser", "-symbolize=none"}
+	if staged(p) {
+		args = append(args, "-tagroot="+stageLabel)
+	} else {
+		args = append(args, "-tagroot=") // the driver keeps the one of the last call
+	}
 	if base != nil {
 		args = append(args, "-diff_base="+baseName)
 	}

@@ -118,10 +118,63 @@ func read(folder string) ([]*subject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("flame: %s: %w", path, err)
 		}
-		p.DocURL = "" // a page of ours points at nothing outside
-		subjects = append(subjects, &subject{path, workload, buffer, name[dot+1:], p})
+		s := &subject{path, workload, buffer, name[dot+1:], p}
+		s.tidy()
+		subjects = append(subjects, s)
 	}
 	return subjects, nil
+}
+
+// The label that the pipeline's goroutines carry, and what stands for it in CPU
+// profiles where there is none. Heap profiles have no labels.
+const (
+	stageLabel = "stage"
+	noStage    = "no stage"
+)
+
+// tidy makes the profile fit to be shown.
+func (s *subject) tidy() {
+	s.profile.DocURL = "" // a page of ours points at nothing outside
+	for _, f := range s.profile.Function {
+		f.Name = withoutTypes(f.Name)
+	}
+	if s.kind != CPU {
+		return
+	}
+	for _, sample := range s.profile.Sample {
+		if len(sample.Label[stageLabel]) == 0 {
+			if sample.Label == nil {
+				sample.Label = map[string][]string{}
+			}
+			sample.Label[stageLabel] = []string{noStage}
+		}
+	}
+}
+
+// staged tells whether a sample says which stage it is from.
+func staged(p *profile.Profile) bool {
+	return slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.Label[stageLabel]) > 0 })
+}
+
+// withoutTypes shortens type arguments to […]: those of a notification, field by
+// field, are longer than any frame, and dots in them hide the function's name.
+func withoutTypes(name string) string {
+	var short strings.Builder
+	depth := 0
+	for _, r := range name {
+		switch {
+		case r == '[':
+			if depth++; depth == 1 {
+				short.WriteString("[…")
+			}
+		case r == ']' && depth > 0:
+			depth--
+		}
+		if depth == 0 {
+			short.WriteRune(r)
+		}
+	}
+	return short.String()
 }
 
 // baseOf returns the reference's profile beside s, or nil.

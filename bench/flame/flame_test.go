@@ -16,10 +16,11 @@ import (
 	"informerlab/bench/flame"
 )
 
-// spin uses the CPU in a frame that a flame graph can show.
+// spin uses the CPU in a frame that a flame graph can show, with type arguments
+// whose name is long.
 //
 //go:noinline
-func spin(until time.Time) (sum int) {
+func spin[T ~struct{ a, b []string }](until time.Time) (sum int) {
 	for i := 0; time.Now().Before(until); i++ {
 		sum += i
 	}
@@ -38,8 +39,9 @@ func writeProfiles(t *testing.T, folder string, buffers ...string) {
 		cpu := create(buffer, flame.CPU)
 		require.NoError(t, pprof.StartCPUProfile(cpu))
 		pprof.Do(context.Background(), pprof.Labels("stage", "listener"), func(context.Context) {
-			spin(time.Now().Add(150 * time.Millisecond))
+			spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond))
 		})
+		spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond)) // of no stage
 		pprof.StopCPUProfile()
 		require.NoError(t, cpu.Close())
 		heap := create(buffer, flame.Heap)
@@ -75,6 +77,8 @@ func TestPagesAreSelfContained(t *testing.T) {
 		if page != index {
 			assert.Contains(t, string(text), `href="index.html"`, page)
 		}
+		assert.NotContains(t, string(text), "matched no samples", "%s: heap profiles have no stages", page)
+		assert.NotContains(t, string(text), `"FullName":"stage"`, "%s: the label's name is no frame", page)
 	}
 	kept, err := os.ReadDir(os.Getenv("HOME"))
 	require.NoError(t, err)
@@ -83,6 +87,8 @@ func TestPagesAreSelfContained(t *testing.T) {
 	cpu, err := os.ReadFile(filepath.Join(out, "stall,stalled=1@ring.cpu.html"))
 	require.NoError(t, err)
 	assert.Contains(t, string(cpu), "spin", "the function that used the CPU")
+	assert.Contains(t, string(cpu), "flame_test.spin[…]", "without its type arguments")
+	assert.Contains(t, string(cpu), `"FullName":"no stage"`)
 	text, err := os.ReadFile(index)
 	require.NoError(t, err)
 	assert.Regexp(t, `listener \d+ %`, string(text))

@@ -42,8 +42,9 @@ th, td { text-align: left; padding: .3em 1em .3em 0; border-bottom: 1px solid #8
 .stages { font-size: 85% }
 </style></head><body>
 <h1>Flame graphs</h1>
-<p>Profiled apart from the timed runs. The first frames are pipeline stages; what has none is the runtime
-(garbage collector, scheduler) or the harness. “Against reference” shows the difference for one run.</p>
+<p>Profiled apart from the timed runs; all figures are means for one run. The first frames of cpu are
+pipeline stages; what has none is the runtime (garbage collector, scheduler), the harness, or a contestant
+from outside. “Against reference” shows the difference: green is less than the reference, red is more.</p>
 <table><tr><th>workload</th><th>buffer</th><th>pages</th><th>CPU by stage</th></tr>
 {{range .}}<tr><td>{{.Workload}}</td><td>{{.Buffer}}</td><td>
 {{range .Links}}<a href="{{.Page}}">{{.View}}</a>
@@ -91,8 +92,8 @@ func shares(p *profile.Profile) []share {
 	total := int64(0)
 	byStage := map[string]int64{}
 	for _, sample := range p.Sample {
-		stage := "no stage"
-		if names := sample.Label["stage"]; len(names) > 0 {
+		stage := noStage
+		if names := sample.Label[stageLabel]; len(names) > 0 {
 			stage = names[0]
 		}
 		byStage[stage] += sample.Value[value]

@@ -32,7 +32,7 @@ const DefaultBase = "reference"
 
 const legend = `
 Medians over process blocks ± half the 95 % interval. The ratio is to the base
-column: below 1x is less, and less is better. ~ is not significant at p < 0.05.
+column: below 1x is less, and in the tables less is better. ~ is not significant at p < 0.05.
 `
 
 // Results are the benchmark results of one or more raw texts.

@@ -149,7 +149,7 @@ func stop(processes []*process) {
 // Listings asks the worker that command starts which contestants it has. It
 // fails if the worker speaks another version of the protocol.
 func Listings(ctx context.Context, command []string) ([]worker.Listing, error) {
-	p, err := startProcess(Arm{Buffer: "list", Command: command})
+	p, err := startProcess(Arm{Buffer: "outside contestants", Command: command})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"time"
@@ -75,8 +76,11 @@ func heapProfile() (*profile.Profile, error) {
 	return p, nil
 }
 
+// profiler matches what CPU profiling allocates for itself, a megabyte.
+var profiler = regexp.MustCompile(`^runtime/pprof\.StartCPUProfile$`)
+
 // grownHeap returns what was allocated, and what came into use, since before
-// was taken: the load itself was there already.
+// was taken, but for the profiler's own: the load itself was there already.
 func grownHeap(before *profile.Profile) (*profile.Profile, error) {
 	now, err := heapProfile()
 	if err != nil {
@@ -87,6 +91,7 @@ func grownHeap(before *profile.Profile) (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker: profile: heap difference: %w", err)
 	}
+	grown.FilterSamplesByName(nil, profiler, nil, nil)
 	return grown, nil
 }
 
@@ -99,11 +104,18 @@ func writeMean(path string, profiles []*profile.Profile) error {
 	}
 	mean.Scale(1 / float64(len(profiles)))
 	forgetFolders(mean)
-	f, err := os.Create(path)
+	// Whoever is killed while it writes leaves no half profile under that name.
+	f, err := os.Create(path + ".new")
 	if err != nil {
 		return fmt.Errorf("worker: profile: %w", err)
 	}
-	return errors.Join(mean.Write(f), f.Close())
+	if err := errors.Join(mean.Write(f), f.Close()); err != nil {
+		return fmt.Errorf("worker: profile: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("worker: profile: %w", err)
+	}
+	return nil
 }
 
 // forgetFolders shortens absolute file names, which tell about the machine. A

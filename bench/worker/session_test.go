@@ -99,6 +99,9 @@ func TestProfileWritesLabelledProfiles(t *testing.T) {
 		folder := t.TempDir()
 		cpu, heap := filepath.Join(folder, "cpu"), filepath.Join(folder, "heap")
 		require.NoError(t, prepare(t, "", spec).Profile(cpu, heap, 300*time.Millisecond), spec)
+		left, err := filepath.Glob(filepath.Join(folder, "*"))
+		require.NoError(t, err)
+		assert.Equal(t, []string{cpu, heap}, left, "no file under another name is left")
 		for _, path := range []string{cpu, heap} {
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -108,6 +111,11 @@ func TestProfileWritesLabelledProfiles(t *testing.T) {
 				assert.False(t, filepath.IsAbs(m.File), "%s tells a folder: %s", path, m.File)
 			}
 			for _, sample := range p.Sample {
+				for _, location := range sample.Location {
+					for _, line := range location.Line {
+						assert.NotEqual(t, "runtime/pprof.StartCPUProfile", line.Function.Name, "%s: %s", spec, path)
+					}
+				}
 				for _, buffer := range sample.Label["buffer"] {
 					assert.Equal(t, "fake", buffer)
 				}

@@ -1,6 +1,6 @@
 // Package informer is the whole pipeline behind one type: it keeps a cache equal
 // to a source and tells handlers what changed. It is the one core package that
-// a user must import.
+// a user begins with.
 //
 //	source ─▶ reflector ─▶ queue ─▶ controller ─▶ indexer
 //	                                    │

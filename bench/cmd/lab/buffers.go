@@ -35,7 +35,10 @@ func findPeers(ctx context.Context, path string) *peers {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		p.missing = fmt.Sprintf("not built, as there is no %s: make peers", path)
+		p.missing = "there is no " + path
+		if path == peersPath {
+			p.missing = "not built: make peers"
+		}
 		return p
 	case err != nil:
 		p.missing = err.Error()

@@ -87,25 +87,29 @@ func TestBadInput(t *testing.T) {
 		{"run -out file", "file"},
 		{"run -out file/deeper", "file"},
 		{"run -out=", "-out"},
-		{"run -peers nowhere", "nowhere"},
+		{"run -peers nowhere", "there is no nowhere"},
 		{"run -peers file", "file"},
+		{"run -peers=", "-peers is empty"},
 		{"report", "expected the folder"},
 		{"report nowhere", "nowhere"},
 		{"report garbled", "garbled/raw.txt:1"},
+		{"report file", "file: no results"},
 		{"report -base none good", `unknown base "none"`},
 		{"flame", "no run with profiles"},
 		{"flame nowhere", "no profiles"},
+		{"flame -out interrupted", "no run with profiles in interrupted"},
 		{"list extra", "unexpected argument"},
 		{"worker extra", "unexpected argument"},
 	} {
 		folder := t.TempDir()
 		list := `{"t":1,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}` + "\n"
 		for name, content := range map[string]string{
-			"file":             "",
-			"truncated.ndjson": list + strings.ReplaceAll(list, `"initial":true,`, "") + `{"t":3,"resou`,
-			"garbled.ndjson":   list + "{]\n",
-			"garbled/raw.txt":  "BenchmarkX 1 one ns/event\n",
-			"good/raw.txt":     "BenchmarkX/buffer=ring 1 1 ns/event\n",
+			"file":                           "",
+			"interrupted/1/profiles/partial": "",
+			"truncated.ndjson":               list + strings.ReplaceAll(list, `"initial":true,`, "") + `{"t":3,"resou`,
+			"garbled.ndjson":                 list + "{]\n",
+			"garbled/raw.txt":                "BenchmarkX 1 one ns/event\n",
+			"good/raw.txt":                   "BenchmarkX/buffer=ring 1 1 ns/event\n",
 		} {
 			require.NoError(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
 			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
@@ -166,9 +170,33 @@ func TestRunReportFlame(t *testing.T) {
 	got = execute(t, folder, "run", "-workload", "stall:events=2000", "-blocks", "1", "-rounds", "1",
 		"-profile", "-out", "kept/runs")
 	require.Zero(t, got.status, got.errOut)
+	// A later run that was interrupted before its first profile is no run with profiles.
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "kept/runs/99991231T000000Z-nogit/profiles"), 0o777))
 	got = execute(t, folder, "flame", "-out", "kept/runs")
 	require.Zero(t, got.status, got.errOut)
 	assert.FileExists(t, filepath.Join(folder, strings.TrimSpace(got.out)))
+}
+
+// full is a device without room, as /dev/full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestFullOutput measures, but cannot print the table: that is an error, which
+// does not keep the folder of the results secret.
+func TestFullOutput(t *testing.T) {
+	t.Setenv(asLab, "1") // of the workers
+	t.Chdir(t.TempDir())
+	errOut, err := os.Create("errors")
+	require.NoError(t, err)
+	l := &lab{out: full{}, errOut: errOut, argv: []string{
+		"run", "-workload", "saturate:events=200", "-buffers", "ring", "-blocks", "1", "-rounds", "1"}}
+	assert.Equal(t, exitFailed, l.main(context.Background()))
+	require.NoError(t, errOut.Close())
+	told, err := os.ReadFile("errors")
+	require.NoError(t, err)
+	assert.Contains(t, string(told), "results in results/")
+	assert.Contains(t, string(told), "no space left on device")
 }
 
 // TestInterrupt sends the signals of Ctrl-C and of a polite kill while lab

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -70,11 +71,12 @@ func (l *lab) run(ctx context.Context, args []string) error {
 		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
 	}
 	err = run.Execute(ctx, plan, folder)
-	if err := l.printTable(folder.Path, ""); err != nil {
-		return err
+	results, tableErr := readResults(folder.Path)
+	if tableErr == nil {
+		tableErr = l.printTable(results, "")
 	}
 	fmt.Fprintf(l.errOut, "lab: results in %s\n", folder.Path)
-	return err
+	return cmp.Or(err, tableErr)
 }
 
 // plan reads the command line of run: what to measure, the parent of the results
@@ -110,6 +112,9 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if err := readable(workloads); err != nil {
 		return nil, "", "", err
 	}
+	if *peersProgram == "" {
+		return nil, "", "", usagef("run: -peers is empty: expected a program")
+	}
 	outside := findPeers(ctx, *peersProgram)
 	if outside.missing != "" && *peersProgram != peersPath {
 		return nil, "", "", usagef("run: -peers %s: %s", *peersProgram, outside.missing)
@@ -134,24 +139,29 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 // rawName is the file of a run that tables are made from.
 const rawName = "raw.txt"
 
-// printTable prints the table of a run's folder, or of a raw file.
-func (l *lab) printTable(path, base string) error {
+// readResults reads the raw results in a run's folder, or in a raw file.
+func readResults(path string) (*report.Results, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, rawName)
 	}
 	raw, err := os.Open(path)
 	if err != nil {
-		return usagef("report: %w", err)
+		return nil, usagef("report: %w", err)
 	}
 	results, err := report.Read(raw, path)
 	if err := errors.Join(err, raw.Close()); err != nil {
-		return usage{err}
+		return nil, usage{err}
 	}
+	return results, nil
+}
+
+// printTable prints the whole table, or nothing and an error.
+func (l *lab) printTable(results *report.Results, base string) error {
 	var table strings.Builder
 	if err := results.Write(&table, base); err != nil {
 		return usage{err}
 	}
-	_, err = io.WriteString(l.out, table.String())
+	_, err := io.WriteString(l.out, table.String())
 	return err
 }
 
@@ -164,7 +174,14 @@ func (l *lab) report(_ context.Context, args []string) error {
 	if flags.NArg() == 0 {
 		return usagef("report: expected the folder of a run")
 	}
-	return l.printTable(flags.Arg(0), *base)
+	results, err := readResults(flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	if results.Len() == 0 {
+		return usagef("report: %s: no results", flags.Arg(0))
+	}
+	return l.printTable(results, *base)
 }
 
 func (l *lab) flame(_ context.Context, args []string) error {
@@ -176,14 +193,16 @@ func (l *lab) flame(_ context.Context, args []string) error {
 	folder := flags.Arg(0)
 	if folder == "" {
 		// Names begin with the time, so the last one is the newest.
-		found, err := filepath.Glob(filepath.Join(*out, "*", "profiles"))
+		found, err := filepath.Glob(filepath.Join(*out, "*", "profiles", "*.pb.gz"))
 		if err != nil {
 			return usagef("flame: %w", err)
 		}
-		if len(found) == 0 {
+		for _, path := range found {
+			folder = max(folder, filepath.Dir(filepath.Dir(path)))
+		}
+		if folder == "" {
 			return usagef("flame: no run with profiles in %s: make one with lab run -profile", *out)
 		}
-		folder = filepath.Dir(slices.Max(found))
 	}
 	index, err := flame.Write(filepath.Join(folder, "profiles"), filepath.Join(folder, "flame"))
 	if err != nil {
