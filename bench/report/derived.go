@@ -65,13 +65,15 @@ func newSeries(name benchfmt.Name, varies string) *series {
 
 // writeDerived writes the figures that compare rows with one another: what one
 // more listener costs, how much throughput a stalled handler leaves to the
-// others, and how many times client-go's throughput a buffer reaches.
+// others, how many times client-go's throughput a buffer reaches, and which
+// latencies are not to be trusted.
 func (r *Results) writeDerived(w *bytes.Buffer) {
 	var lines []string
 	lines = append(lines, r.listenerCost()...)
 	lines = append(lines, r.stallKept()...)
 	lines = append(lines, r.stallBytes()...)
 	lines = append(lines, r.timesOutsider()...)
+	lines = append(lines, r.spoiled()...)
 	if len(lines) == 0 {
 		return
 	}
@@ -181,6 +183,30 @@ func (r *Results) timesOutsider() []string {
 		if len(parts) > 0 {
 			lines = append(lines, fmt.Sprintf("  events per second, times %s's, %s: %s", outsider,
 				strings.TrimPrefix(s.workload, "Pipeline/workload="), strings.Join(parts, ", ")))
+		}
+	}
+	return lines
+}
+
+// spoiledShare is how much of a measured p99 the generator's own p99 lateness
+// may be: a tenth, so that the contestant's part is right to about that.
+const spoiledShare = 0.1
+
+// spoiled tells which open loops measured the generator's lateness more than
+// the contestant.
+func (r *Results) spoiled() []string {
+	late := r.collect("generator-late-p99-sec", "")
+	var lines []string
+	for _, s := range r.collect("p99-sec", "") {
+		generator := find(late, s.workload, s.buffer, "buffer", s.buffer)
+		if generator == nil {
+			continue
+		}
+		share := median(paired(generator, s, func(late, all float64) float64 { return late / all }))
+		if share > spoiledShare {
+			workload := strings.TrimPrefix(s.workload, "Pipeline/workload=")
+			lines = append(lines, fmt.Sprintf("  %s, %s: the generator was late by %.0f %% of the p99, "+
+				"which is a bound only", workload, s.buffer, 100*share))
 		}
 	}
 	return lines
