@@ -11,7 +11,7 @@ help: ## print this menu
 test: ## run all tests, those of the nested module too
 	scripts/each-module go test ./...
 
-bench: ## measure all buffers and client-go under the default workloads (5 minutes)
+bench: ## measure reference, ring and client-go under the default workloads (5 minutes)
 	@scripts/build
 	@.build/lab run $(ARGS)
 

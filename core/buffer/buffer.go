@@ -35,9 +35,10 @@ import (
 // A Buffer carries items to one consumer.
 type Buffer[T any] interface {
 	// Push takes one batch: on return all its items are visible to Pop and a
-	// waiting consumer has been woken. The slice stays the caller's. Any
-	// number of goroutines may push unless Traits.Producers is One; it
-	// blocks only if Traits.Blocks.
+	// waiting consumer has been woken; with the order PerProducer, as soon as
+	// the pushes that other goroutines began earlier have returned too. The
+	// slice stays the caller's. Any number of goroutines may push unless
+	// Traits.Producers is One; it blocks only if Traits.Blocks.
 	Push(items []T)
 	// Pop waits for at least one item, moves the oldest ones into dst, and
 	// returns their number; 0 means closed and drained. One goroutine pops.

@@ -85,7 +85,7 @@ func (b *buffersFlag) Set(value string) error {
 	return nil
 }
 
-// arms returns the arms that specs name, or all there are.
+// arms returns the arms that specs name, or of the default ones those there are.
 func arms(specs []string, p *peers) ([]run.Arm, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -98,7 +98,9 @@ func arms(specs []string, p *peers) ([]run.Arm, error) {
 	}
 	if len(specs) == 0 {
 		for _, c := range all {
-			specs = append(specs, c.Name)
+			if slices.Contains(run.DefaultBuffers, c.Name) {
+				specs = append(specs, c.Name)
+			}
 		}
 	}
 	var arms []run.Arm
@@ -145,7 +147,7 @@ func (l *lab) list(ctx context.Context, args []string) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n\t%s\n", k.Name, k.Summary, strings.Join(options, ","))
 	}
-	fmt.Fprintln(w, "\nmeasured if none is named:\t")
+	fmt.Fprintf(w, "\nmeasured if none is named:\t%s\n", strings.Join(run.DefaultBuffers, ", "))
 	for _, d := range run.Default() {
 		fmt.Fprintf(w, "\t%s\n", d.String())
 	}

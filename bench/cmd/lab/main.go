@@ -1,7 +1,7 @@
 // Lab measures listener buffers inside a whole informer pipeline.
 //
 //	lab list                             the buffers and workloads there are
-//	lab run                              the default set, all buffers
+//	lab run                              the default workloads and buffers
 //	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
 //	lab report -base client-go DIR       the table of a run again
 //	lab flame DIR                        flame graph pages of a run with -profile

@@ -87,7 +87,7 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	var workloads workloadsFlag
 	var buffers buffersFlag
 	flags.Var(&workloads, "workload", "`name[:option=value,…]`, repeatable; none = the default set")
-	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = all")
+	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = the default set")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	blocks := flags.Int("blocks", 0, "process blocks per workload; 0 = as the workload has it")
 	rounds := flags.Int("rounds", 0, "measured runs per process; 0 = as the workload has it")
