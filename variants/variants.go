@@ -6,7 +6,7 @@
 //	   └───── Fanout ──▶ what the processor needs to use it
 //
 // A contestant is named "name" or "name:option,option"; that string is flag,
-// result label and row alike. The two there are take no options.
+// result label and row alike. Those there are take no options.
 //
 // The package knows how to make buffers, and nothing of pipelines, loads or
 // measurements. Its tests hold every line to the laws of buffertest.
@@ -17,7 +17,11 @@ import (
 	"strings"
 
 	"informerlab/core/buffer"
+	"informerlab/variants/chunked"
+	"informerlab/variants/linkedlist"
+	"informerlab/variants/mpsc"
 	"informerlab/variants/ring"
+	"informerlab/variants/spsc"
 )
 
 // A Variant is a contestant for one type of item. It may be copied and used by
@@ -37,9 +41,16 @@ func All[T any]() []Variant[T] {
 	fifo := buffer.Traits{
 		Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
 	}
+	perProducer, oneProducer := fifo, fifo
+	perProducer.Order = buffer.PerProducer
+	oneProducer.Producers = buffer.One
 	return []Variant[T]{
 		{reference, "client-go's: channel, pump with growing ring, channel", fifo, 0, newReference[T]},
 		{"ring", "mutex, growing ring, batches; shrinks after a burst", fifo, ring.KeptBytes, ring.New[T]},
+		{"linkedlist", "mutex, one node an item, taken all at once", fifo, linkedlist.KeptBytes, linkedlist.New[T]},
+		{"chunked", "mutex, fixed blocks; memory follows the backlog", fifo, chunked.KeptBytes, chunked.New[T]},
+		{"mpsc", "lock-free: a fetch-add claims a batch", perProducer, mpsc.KeptBytes, mpsc.New[T]},
+		{"spsc", "lock-free chunks, one swap shows a batch", oneProducer, spsc.KeptBytes, spsc.New[T]},
 	}
 }
 

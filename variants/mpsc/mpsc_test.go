@@ -1,0 +1,272 @@
+package mpsc
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
+	"informerlab/core/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func variant(order buffer.Order) buffertest.Variant {
+	return buffertest.Variant{
+		Name: "mpsc",
+		Traits: buffer.Traits{
+			Order: order, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
+		},
+		Ints: New[uint64], Notifications: New[event.Notification], Boxed: New[any],
+	}
+}
+
+// The laws are checked by the tests of package variants, for every variant.
+func FuzzMPSC(f *testing.F) { buffertest.Fuzz(f, variant(buffer.PerProducer)) }
+
+// TestPushesInTurnsStayInOrder checks what the declared order leaves out:
+// producers that take turns are in order among each other as well.
+func TestPushesInTurnsStayInOrder(t *testing.T) {
+	l, err := buffertest.Find("producers")
+	require.NoError(t, err)
+	require.NoError(t, l.Check(t, variant(buffer.FIFO)))
+}
+
+// opened returns a queue and the items that it has discarded so far.
+func opened(t *testing.T) (*queue[int], *[]int) {
+	t.Helper()
+	discarded := new([]int)
+	return newQueue(buffer.Params[int]{Discard: func(item int, why buffer.Reason) {
+		require.Equal(t, buffer.Closed, why)
+		*discarded = append(*discarded, item)
+	}}), discarded
+}
+
+func numbers(from, n int) []int {
+	items := make([]int, n)
+	for k := range items {
+		items[k] = from + k
+	}
+	return items
+}
+
+// popAll pops what is there, some at a time.
+func popAll(q *queue[int], some int) (all []int) {
+	dst := make([]int, some)
+	for q.Len() > 0 {
+		all = append(all, dst[:q.Pop(dst)]...)
+	}
+	return all
+}
+
+// claim does the first half of a push of n items and returns the other half.
+func claim[T any](q *queue[T], items []T) (finish func()) {
+	start := q.near.Load()
+	t := q.tail.Add(uint64(len(items))*ticket)/ticket - uint64(len(items))
+	return func() { q.fill(start, t, items) }
+}
+
+func TestPopIntoNothingPanics(t *testing.T) {
+	q, _ := opened(t)
+	require.PanicsWithValue(t, "mpsc: Pop: empty dst", func() { q.Pop(nil) })
+}
+
+func TestSides(t *testing.T) {
+	var q queue[int]
+	offsets := []uintptr{
+		unsafe.Offsetof(q.full), unsafe.Offsetof(q.tail), unsafe.Offsetof(q.near),
+		unsafe.Offsetof(q.waiting), unsafe.Offsetof(q.popped), unsafe.Sizeof(q),
+	}
+	for k := range offsets[1:] {
+		assert.GreaterOrEqual(t, offsets[k+1]-offsets[k], uintptr(line), "group %d", k)
+	}
+}
+
+func TestIdleFootprint(t *testing.T) {
+	const queues = 200
+	kept := make([]buffer.Buffer[any], queues)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for k := range kept {
+		kept[k] = New(buffer.Params[any]{})
+	}
+	runtime.ReadMemStats(&after)
+	assert.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/queues, uint64(1<<10))
+	runtime.KeepAlive(kept)
+}
+
+func TestBlocksDouble(t *testing.T) {
+	q, _ := opened(t)
+	require.Nil(t, q.node.block)
+	q.Push(numbers(0, 1))
+	n := q.node.next.Load()
+	require.Equal(t, uint64(firstSlots), n.end)
+	require.Nil(t, n.next.Load(), "appended by the push that needs it, not before")
+	q.Push(numbers(1, 6*q.full))
+	for slots := firstSlots; n.end < q.tail.Load()/ticket; slots = min(q.full, 2*slots) {
+		require.Equal(t, uint64(slots), n.end-n.first)
+		require.Len(t, n.block.items, slots)
+		require.Equal(t, n.end, n.next.Load().first)
+		n = n.next.Load()
+	}
+	require.Same(t, n, q.near.Load())
+	require.Equal(t, numbers(0, 1+6*q.full), popAll(q, 100))
+}
+
+func TestSlotCounts(t *testing.T) {
+	assert.Equal(t, blockBytes/20, newQueue(buffer.Params[any]{}).full)
+	assert.Equal(t, blockBytes/52, newQueue(buffer.Params[event.Notification]{}).full)
+	assert.Equal(t, firstSlots, newQueue(buffer.Params[[1 << 16]byte]{}).full)
+	q := newQueue(buffer.Params[struct{}]{})
+	q.Push(make([]struct{}, 1<<17))
+	dst := make([]struct{}, 1<<18)
+	require.Equal(t, 1<<17, q.Pop(dst))
+}
+
+// TestSpentBlocksGoRound passes many blocks through a queue with a small backlog.
+func TestSpentBlocksGoRound(t *testing.T) {
+	q, _ := opened(t)
+	popped, batch := make([]int, 128), numbers(0, 100)
+	pass := func() {
+		for range 10 * q.full / len(batch) {
+			q.Push(batch)
+			for q.Len() > 0 {
+				q.Pop(popped)
+			}
+		}
+	}
+	pass()
+	allocs := testing.AllocsPerRun(20, pass)
+	assert.LessOrEqual(t, allocs, 11.0, "a node for each block and nothing else")
+	for k := range q.node.block.items[:q.head-q.node.first] {
+		require.Zero(t, q.node.block.items[k])
+	}
+	if spare := q.spare.Load(); assert.NotNil(t, spare) {
+		require.False(t, slices.ContainsFunc(spare.items, func(item int) bool { return item != 0 }))
+		for k := range spare.ready {
+			require.Zero(t, spare.ready[k].Load())
+		}
+	}
+}
+
+// TestClaimedPushHoldsBackLaterOnes stops a push between its two halves.
+func TestClaimedPushHoldsBackLaterOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := opened(t)
+		q.Push(numbers(0, 5))
+		finish := claim(q, numbers(5, 40)) // over the end of the first block
+		q.Push(numbers(45, 5))
+		require.Equal(t, 50, q.Len(), "what is claimed counts")
+		dst := make([]int, 100)
+		require.Equal(t, 5, q.Pop(dst))
+		var got []int
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for len(got) < 46 {
+				got = append(got, dst[:q.Pop(dst)]...)
+			}
+		}()
+		synctest.Wait()
+		require.Equal(t, uint64(6), q.waiting.Load())
+		q.Push(numbers(50, 1))
+		synctest.Wait()
+		require.Equal(t, uint64(6), q.waiting.Load(), "a push behind the awaited one leaves it alone")
+		finish()
+		<-done
+		require.Equal(t, numbers(5, 46), got)
+	})
+}
+
+func TestCloseWaitsForClaimedPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, discarded := opened(t)
+		finish := claim(q, numbers(0, 20))
+		q.Close()
+		q.Push(numbers(100, 3))
+		require.Equal(t, numbers(100, 3), *discarded)
+		require.Equal(t, 20, q.Len())
+		var got []int
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			dst := make([]int, 7)
+			for n := q.Pop(dst); n > 0; n = q.Pop(dst) {
+				got = append(got, dst[:n]...)
+			}
+		}()
+		synctest.Wait()
+		require.Equal(t, uint64(1), q.waiting.Load(), "the end is known, and not reached")
+		finish()
+		<-done
+		require.Equal(t, numbers(0, 20), got)
+		require.Zero(t, q.Len())
+	})
+}
+
+// TestCloseInTwoSteps stops a Close between the bit and the cut. Nobody is in
+// doubt: pushes are refused, another Close returns, and Pop waits.
+func TestCloseInTwoSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, discarded := opened(t)
+		q.Push(numbers(0, 3))
+		before := q.tail.Or(closedBit)
+		q.Push(numbers(3, 2))
+		q.Close()
+		require.Equal(t, numbers(3, 2), *discarded)
+		dst := make([]int, 9)
+		require.Equal(t, 3, q.Pop(dst))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			assert.Zero(t, q.Pop(dst))
+		}()
+		synctest.Wait()
+		require.Equal(t, uint64(4), q.waiting.Load())
+		q.closedAt.Store(before/ticket + 1)
+		q.wake(q.waiting.Load())
+		<-done
+		require.Zero(t, q.Len())
+	})
+}
+
+// TestPusherWithOldNode lets a push sleep with a node in hand that many others
+// have left behind, in either half.
+func TestPusherWithOldNode(t *testing.T) {
+	q, _ := opened(t)
+	old := q.near.Load()
+	var got []int
+	for k := range 100 {
+		q.Push(numbers(100*k, 100))
+		got = append(got, popAll(q, 64)...)
+	}
+	spent := old.next.Load()
+	require.Nil(t, spent.block, "the old nodes hold no storage")
+	near := q.near.Load()
+	at := q.tail.Add(7*ticket)/ticket - 7
+	q.fill(old, at, numbers(10000, 7))
+	require.Same(t, near, q.near.Load(), "near does not go back")
+	got = append(got, popAll(q, 64)...)
+	require.Equal(t, numbers(0, 10007), got)
+}
+
+// TestNoTokenStays parks with an item already there, which must retract.
+func TestNoTokenStays(t *testing.T) {
+	q, _ := opened(t)
+	q.Push(numbers(0, 1))
+	q.park()
+	require.Zero(t, q.waiting.Load())
+	require.Empty(t, q.bell)
+	require.Equal(t, 1, q.Pop(make([]int, 2)))
+	q.Close()
+	q.park()
+	require.Zero(t, q.waiting.Load())
+	require.Empty(t, q.bell)
+}

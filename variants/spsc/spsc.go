@@ -1,0 +1,321 @@
+// Package spsc is a lock-free listener buffer for one producer and one
+// consumer: a chain of chunks that the producer fills with plain writes, and one
+// word with which it shows a whole batch.
+//
+//	                   state: items shown, closed?, parked?
+//	                      ▼
+//	Push ─▶ tail ─▶ [ o o o . ] ◀── [ o o o o ] ◀── [ . o o o ] ─▶ Pop
+//	                      chunks, linked from old to new     └── from
+//
+// The producer copies items into slots that nobody else looks at, then adds
+// their number to the word, and that one compare-and-swap is all that a batch
+// costs beside its copy. The consumer reads the word only when it has used up
+// what it knew of. Chunks double in length up to a maximum; one that has been
+// emptied is unlinked and, if it is of the full length, left where the producer
+// finds it.
+//
+// One producer means that pushes never overlap and that each happens before
+// the next, as under a lock: the goroutines may change. A processor's publish
+// lock does just that. Close and Len may come from anywhere at any time. Pushes
+// that do overlap lose items; the race detector sees them.
+//
+// # Pedigree
+//
+// L. Lamport's queue (Specifying Concurrent Program Modules, 1983) is the idea
+// that each index has one writer. That a side keeps what it last read of the
+// other's index is known from MCRingBuffer (2010) and rigtorp's SPSCQueue, linked
+// chunks from JCTools' SpscUnboundedArrayQueue and moodycamel's
+// ReaderWriterQueue, showing many items at once from B-Queue (2013), a bit for
+// the parked consumer in the producer's own word from JCTools' blocking queues.
+// Added here is the closed bit in that word.
+//
+// # Promises
+//
+// Strict FIFO order, nothing lost or doubled. Push never waits. When it returns
+// all its items can be popped, with no exception for anybody's scheduling. The
+// word has one history, so Close falls between two batches: each push is popped
+// whole or discarded whole, also one that was being written when Close came.
+// The price is a compare-and-swap where a plain atomic store would do; on amd64
+// that is a locked instruction in either case.
+//
+// # Costs
+//
+// Nothing but the slot for a waiting item. A drained queue keeps at most two
+// chunks; one that was never pushed to takes less than 1 KiB.
+//
+// # When to choose it
+//
+// Whenever the producers are serialised anyway: it is the fastest of the
+// catalogue at single items, and at batches nothing is left but the copy. With
+// producers that overlap it is wrong: take mpsc, or ring.
+package spsc
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"informerlab/core/buffer"
+)
+
+const (
+	// chunkBytes is the size of the longest chunks. Measured with 16-byte items
+	// on two cores, streams and bursts took the same time from 2 to 64 KiB; a
+	// chunk and its part of the chain should not show beside its slots.
+	chunkBytes = 16 << 10
+	// mallocHeader is what the allocator puts before an object with pointers
+	// of more than 512 bytes; without room for it the chunk would be rounded
+	// up to the next size class, 18 KiB.
+	mallocHeader = 8
+	// firstSlots is the length of the first chunk: most informers are quiet
+	// (kubernetes/kubernetes#142231), and doubling gets to the longest in a
+	// few steps. A choice of size, not of speed.
+	firstSlots = 15
+	// line keeps what one side writes off the other side's cache lines. On
+	// two cores neither 128 nor no distance at all could be told from 64; the
+	// distance is for more cores and costs an idle queue 256 bytes.
+	line = 64
+)
+
+// KeptBytes bounds what a drained queue keeps, but for items of more than 1
+// KiB: the chunk in use and a spare one, with rounding by the allocator.
+const KeptBytes = 2*chunkBytes + 4<<10
+
+// The state word: the number of items ever shown times one, and two bits.
+const (
+	parkedBit = 1
+	closedBit = 2
+	one       = 4
+)
+
+// A queue is grouped by who writes.
+type queue[T any] struct {
+	// Written by New only.
+	params buffer.Params[T]
+	// bell holds a token if and only if somebody has cleared parkedBit and
+	// the consumer has not received it yet. So one place is enough, and
+	// ringing never blocks.
+	bell chan struct{}
+	full int // slots of the longest chunks
+	_    [line]byte
+
+	// state is all that the two sides and Close agree on. Each change is one
+	// compare-and-swap of the whole word:
+	//
+	//	producer  count += n, clears parkedBit; never once closedBit is set.
+	//	          Shows the n items written before.
+	//	consumer  sets parkedBit; only while count is what it has popped and
+	//	          closedBit is not set. Then it waits at the bell.
+	//	Close     sets closedBit, clears parkedBit, once.
+	//
+	// Whoever cleared a set parkedBit rings, once. closedBit is never cleared,
+	// so nothing is shown after it.
+	state atomic.Uint64
+	// The producer's own: the newest chunk and how many of its slots have
+	// been written. It is the consumer's oldest chunk too when that is all
+	// there is.
+	tail *chunk[T]
+	used int
+	_    [line - 24]byte
+
+	// spare is a zeroed chunk of the full length, or nil. The consumer puts
+	// those here that it has emptied, the producer takes them; whoever swaps
+	// it out owns it.
+	spare atomic.Pointer[chunk[T]]
+	_     [line - 8]byte
+
+	// popped is head, for Len. Written by the consumer once for each Pop.
+	popped atomic.Uint64
+	// The consumer's own: items popped so far, items it knows to have been
+	// shown, and the place of the oldest.
+	head, limit uint64
+	from        *chunk[T]
+	next        int
+	_           [line - 40]byte
+}
+
+// A chunk is written by the producer up to what state shows and read and zeroed
+// by the consumer from there on back; neither looks at the other's part.
+type chunk[T any] struct {
+	slots []T
+	// next is written by the producer before it shows an item in it, read by
+	// the consumer after that, and cut when the consumer leaves the chunk.
+	next *chunk[T]
+}
+
+// New returns an empty queue. It ignores all of p but Discard.
+func New[T any](p buffer.Params[T]) buffer.Buffer[T] { return newQueue(p) }
+
+func newQueue[T any](p buffer.Params[T]) *queue[T] {
+	var item T
+	fit := (chunkBytes - mallocHeader) / max(1, int(unsafe.Sizeof(item)))
+	q := &queue[T]{params: p, bell: make(chan struct{}, 1), full: max(firstSlots, fit)}
+	q.from = &chunk[T]{} // without slots; the first push appends to it
+	q.tail = q.from
+	return q
+}
+
+// Push implements buffer.Buffer, for one producer.
+func (q *queue[T]) Push(items []T) {
+	if len(items) == 0 {
+		return
+	}
+	s := q.state.Load()
+	if s&closedBit == 0 {
+		tail, used := q.tail, q.used
+		q.write(items)
+		if q.show(s, len(items)) {
+			return
+		}
+		q.unwrite(tail, used)
+	}
+	q.params.Discarded(items, buffer.Closed)
+}
+
+// write puts items in the next slots, where nobody sees them yet.
+func (q *queue[T]) write(items []T) {
+	if len(items) == 1 && q.used < len(q.tail.slots) {
+		q.tail.slots[q.used] = items[0] // through copy a stream of single items took two thirds longer
+		q.used++
+		return
+	}
+	for {
+		n := copy(q.tail.slots[q.used:], items)
+		q.used += n
+		if items = items[n:]; len(items) == 0 {
+			return
+		}
+		q.tail.next = q.zeroed(min(q.full, max(firstSlots, 2*len(q.tail.slots)+1)))
+		q.tail, q.used = q.tail.next, 0
+	}
+}
+
+// show publishes the n items written last and wakes a parked consumer, unless
+// the queue is closed. s is a recent state. A swap fails only because the
+// consumer has parked or Close has come, so at most twice.
+func (q *queue[T]) show(s uint64, n int) bool {
+	for s&closedBit == 0 {
+		if q.state.CompareAndSwap(s, s&^parkedBit+uint64(n)*one) {
+			q.ringIf(s)
+			return true
+		}
+		s = q.state.Load()
+	}
+	return false
+}
+
+// ringIf wakes the consumer if it was parked in the state s that the caller has
+// just replaced by one without parkedBit.
+func (q *queue[T]) ringIf(s uint64) {
+	if s&parkedBit != 0 {
+		q.bell <- struct{}{}
+	}
+}
+
+// unwrite takes back all that was written since tail and used had these values.
+// It has not been shown, so the consumer comes near neither the slots nor the
+// link.
+func (q *queue[T]) unwrite(tail *chunk[T], used int) {
+	clear(tail.slots[used:])
+	tail.next = nil
+	q.tail, q.used = tail, used
+}
+
+// zeroed returns a chunk for the producer alone.
+func (q *queue[T]) zeroed(slots int) *chunk[T] {
+	if slots == q.full {
+		if c := q.spare.Swap(nil); c != nil {
+			return c
+		}
+	}
+	return &chunk[T]{slots: make([]T, slots)}
+}
+
+// Pop implements buffer.Buffer.
+func (q *queue[T]) Pop(dst []T) int {
+	if len(dst) == 0 {
+		panic("spsc: Pop: empty dst")
+	}
+	if q.head == q.limit && !q.wait() {
+		return 0
+	}
+	n := q.take(dst)
+	q.popped.Store(q.head)
+	return n
+}
+
+// wait sets limit to what has been shown when that is more than was popped. It
+// returns false if the queue is closed and drained.
+//
+// To park is to swap the very state in which there was nothing to pop and no
+// reason to end for the same one with parkedBit. So nothing can come between
+// the look and the announcement, and whatever changes the state next finds the
+// bit. The consumer parks at once: looking a second time after a pause, by
+// yielding or spinning, made no difference beyond the noise.
+func (q *queue[T]) wait() bool {
+	for {
+		s := q.state.Load()
+		if q.limit = s / one; q.limit != q.head {
+			return true
+		}
+		if s&closedBit != 0 {
+			return false
+		}
+		if q.state.CompareAndSwap(s, s|parkedBit) {
+			<-q.bell
+		}
+	}
+}
+
+// take moves the oldest items that have been shown, as many as dst has room for,
+// and zeroes their slots. There is at least one.
+func (q *queue[T]) take(dst []T) (n int) {
+	if known := q.limit - q.head; known < uint64(len(dst)) {
+		dst = dst[:known]
+	}
+	for n < len(dst) {
+		if q.next == len(q.from.slots) {
+			q.leave()
+		}
+		from := q.from.slots[q.next:]
+		moved := copy(dst[n:], from)
+		clear(from[:moved])
+		q.next += moved
+		n += moved
+	}
+	q.head += uint64(n)
+	return n
+}
+
+// leave goes to the next chunk, which is there because an item was shown in it.
+// The spent one is unlinked, lest it keep the chain reachable as the spare.
+func (q *queue[T]) leave() {
+	spent := q.from
+	q.from, q.next = spent.next, 0
+	spent.next = nil
+	if len(spent.slots) == q.full {
+		q.spare.Store(spent)
+	}
+}
+
+// Close implements buffer.Buffer.
+func (q *queue[T]) Close() {
+	for {
+		s := q.state.Load()
+		if s&closedBit != 0 {
+			return
+		}
+		if q.state.CompareAndSwap(s, s&^parkedBit|closedBit) {
+			q.ringIf(s)
+			return
+		}
+	}
+}
+
+// Len implements buffer.Buffer. It is exact at the moment the state is read,
+// but for what is popped meanwhile.
+func (q *queue[T]) Len() int {
+	popped := q.popped.Load() // first: what is popped was shown before
+	return int(q.state.Load()/one - popped)
+}
+
+var _ buffer.Buffer[int] = (*queue[int])(nil)
