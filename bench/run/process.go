@@ -26,6 +26,7 @@ type process struct {
 	out     *bufio.Reader
 	stderr  *tail
 	killed  sync.Once
+	waited  sync.Once
 	span    time.Duration // how long a run takes at least; set by prepare
 }
 
@@ -94,6 +95,7 @@ func (p *process) ask(ctx context.Context, request worker.Request) (worker.Respo
 		err = fmt.Errorf("%s: %w", request.Op, ctx.Err())
 	}
 	if err != nil {
+		p.wait() // it is of no use any more, and its last words may still be on their way
 		return response, fmt.Errorf("run: worker of %s: %w%s", p.arm.Buffer, err, p.stderr)
 	}
 	if response.Error != "" {
@@ -134,16 +136,22 @@ const quitGrace = 5 * time.Second
 // exit status says nothing that an answer has not said before.
 func stop(processes []*process) {
 	for _, p := range processes {
-		if err := p.in.Close(); err != nil {
-			p.kill()
-		}
+		_ = p.in.Close() // all at once: each sees the end of its input
 	}
 	for _, p := range processes {
+		p.wait()
+	}
+}
+
+// wait ends the process and returns when all that it wrote to its standard error
+// is there. Nothing may be read from it afterwards.
+func (p *process) wait() {
+	p.waited.Do(func() {
+		_ = p.in.Close()
 		timer := time.AfterFunc(quitGrace, p.kill)
-		// Wait must follow the last read; nothing is read any more.
 		_ = p.command.Wait()
 		timer.Stop()
-	}
+	})
 }
 
 // Listings asks the worker that command starts which contestants it has. It
