@@ -67,8 +67,9 @@ var forgeries = []forgery{
 		return true
 	}},
 	{"turns the initial flag", func(t *Take, i int) bool {
-		if t.Law == Joined && !t.Calls[0][i].Initial {
-			return false // it may as well have joined after that call
+		calls := t.Calls[0]
+		if t.Law == Joined && (!calls[i].Initial || i+1 == len(calls) || !calls[i+1].Initial) {
+			return false // it may as well have joined after that call, or just before it
 		}
 		t.Calls[0][i].Initial = !t.Calls[0][i].Initial
 		return true
