@@ -210,9 +210,10 @@ func TestStyleFaultsAreFound(t *testing.T) {
 	test := "package p\nvar A int\n" + body(600)
 	assert.Empty(t, styleFaults("x_test.go", test), "a test is neither short nor documented")
 
+	folder, law, section := "share"+"d", 20, 4
 	for text, want := range map[string]bool{
-		"see ../share" + "d": true, "in share" + "d/x.md": true, "INVARIANT" + " I20": true,
-		"Design" + " section 4": true, "a shared log": false, "invariant: i > 0": false,
+		"see ../" + folder: true, "in " + folder + "/x.md": true, fmt.Sprintf("INVARIANT I%d", law): true,
+		fmt.Sprintf("Design"+" section %d", section): true, "a shared log": false, "invariant: i > 0": false,
 	} {
 		assert.Equal(t, want, outside.MatchString(text), text)
 	}

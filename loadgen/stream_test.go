@@ -149,27 +149,6 @@ func TestStreamOnTheRealClock(t *testing.T) {
 	t.Logf("lateness in ns: p50 %d, p99 %d", late.ValueAtPercentile(50), late.ValueAtPercentile(99))
 }
 
-func TestAlarm(t *testing.T) {
-	var a alarm
-	begun := time.Now()
-	useful := a.wait(time.Millisecond)
-	if !useful {
-		assert.True(t, a.frozen)
-		t.Skip("this system has no alarm; timers do")
-	}
-	assert.GreaterOrEqual(t, time.Since(begun), time.Millisecond/2, "it slept")
-	a.close()
-	a.close()
-	assert.True(t, a.wait(time.Microsecond), "a closed alarm opens again")
-	a.close()
-	synctest.Test(t, func(t *testing.T) {
-		var a alarm
-		assert.False(t, a.wait(time.Microsecond), "the clock of a bubble stands still meanwhile")
-		assert.True(t, a.frozen)
-		a.close()
-	})
-}
-
 func TestStreamAllocatesNothing(t *testing.T) {
 	dst := make([]Event, 16)
 	closed := NewStream(mustLoad(t, Synthetic{Keys: 10, Events: 10_000}), started(time.Now()))

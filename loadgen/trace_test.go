@@ -155,9 +155,6 @@ var readRecorded = sync.OnceValues(func() (*Trace, error) {
 })
 
 func TestRecordedTrace(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 187,692 lines")
-	}
 	trace, err := readRecorded()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cronjobs", "daemonsets", "deployments", "endpointslices", "events", "jobs",
@@ -186,9 +183,6 @@ func TestRecordedTrace(t *testing.T) {
 
 // The whole recording, on one clock: 15 minutes of it, in no time in the bubble.
 func TestRecordedTraceReplays(t *testing.T) {
-	if testing.Short() {
-		t.Skip("replays 15 recorded minutes")
-	}
 	trace, err := readRecorded()
 	require.NoError(t, err)
 	loads := trace.Loads(1)

@@ -153,9 +153,6 @@ func TestWorkloadLoads(t *testing.T) {
 		"saturate:events=100": 1, "steady:rate=100": 1, "stall:events=100,keys=5": 1, "replay:speed=max": 13,
 		"saturate:events=1000,churn=100,size=10": 1, "replay:trace=testdata/small.ndjson": 2,
 	} {
-		if testing.Short() && label == "replay:speed=max" {
-			continue // reads 187,692 lines
-		}
 		w, err := ParseWorkload(label)
 		require.NoError(t, err)
 		built, err := w.Loads()

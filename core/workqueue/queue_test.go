@@ -221,9 +221,6 @@ func TestNothingThatLeftIsKept(t *testing.T) {
 }
 
 func TestStorageOfABurstIsGivenBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a large burst")
-	}
 	const burst = 100 * keepEntries
 	q := New[int](Options{})
 	for i := range burst {
