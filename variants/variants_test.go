@@ -29,6 +29,13 @@ func TestLaws(t *testing.T) {
 	}
 }
 
+// TestStorms closes each buffer amid pushes of all sizes.
+func TestStorms(t *testing.T) {
+	for _, v := range variants.All[*buffertest.Drop]() {
+		t.Run(v.Name, func(t *testing.T) { buffertest.Storm(t, v.Traits, v.New) })
+	}
+}
+
 func TestCatalogue(t *testing.T) {
 	seen := map[string]bool{}
 	for _, v := range variants.All[int]() {

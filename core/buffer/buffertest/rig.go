@@ -161,7 +161,7 @@ func (s subject[T]) produce(b buffer.Buffer[T], producer, total, maxBatch int) [
 // pause does nothing for a random while, mostly a short one, so that calls of
 // several threads meet at ever other points.
 func pause(rng *rand.Rand) {
-	for range rng.IntN(1 << rng.IntN(10)) {
+	for range rng.IntN(1 << rng.IntN(12)) {
 		rng.Uint32()
 	}
 	if rng.IntN(4) == 0 {
