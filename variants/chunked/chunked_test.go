@@ -10,22 +10,10 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
-	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// The laws are checked by the tests of package variants, for every variant.
-func FuzzChunked(f *testing.F) {
-	buffertest.Fuzz(f, buffertest.Variant{
-		Name: "chunked",
-		Traits: buffer.Traits{
-			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
-		},
-		Ints: New[uint64],
-	})
-}
 
 // An item is large enough for a full block to be short.
 type item struct {

@@ -11,22 +11,10 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
-	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// The laws are checked by the tests of package variants, for every variant.
-func FuzzLinkedList(f *testing.F) {
-	buffertest.Fuzz(f, buffertest.Variant{
-		Name: "linkedlist",
-		Traits: buffer.Traits{
-			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
-		},
-		Ints: New[uint64],
-	})
-}
 
 // A driver pushes consecutive numbers and checks what it pops.
 type driver struct {

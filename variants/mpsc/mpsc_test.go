@@ -18,25 +18,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func variant(order buffer.Order) buffertest.Variant {
-	return buffertest.Variant{
-		Name: "mpsc",
-		Traits: buffer.Traits{
-			Order: order, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
-		},
-		Ints: New[uint64], Notifications: New[event.Notification], Boxed: New[any],
-	}
-}
-
-// The laws are checked by the tests of package variants, for every variant.
-func FuzzMPSC(f *testing.F) { buffertest.Fuzz(f, variant(buffer.PerProducer)) }
-
 // TestPushesInTurnsStayInOrder checks what the declared order leaves out:
 // producers that take turns are in order among each other as well.
 func TestPushesInTurnsStayInOrder(t *testing.T) {
 	l, err := buffertest.Find("producers")
 	require.NoError(t, err)
-	require.NoError(t, l.Check(t, variant(buffer.FIFO)))
+	strict := buffer.Traits{
+		Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
+	}
+	require.NoError(t, l.Check(t, buffertest.Variant{
+		Name: "mpsc", Traits: strict, Ints: New[uint64], Notifications: New[event.Notification], Boxed: New[any],
+	}))
 }
 
 // opened returns a queue and the items that it has discarded so far.

@@ -13,22 +13,10 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
-	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// The laws are checked by the tests of package variants, for every variant.
-func FuzzSPSC(f *testing.F) {
-	buffertest.Fuzz(f, buffertest.Variant{
-		Name: "spsc",
-		Traits: buffer.Traits{
-			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.One,
-		},
-		Ints: New[uint64],
-	})
-}
 
 // opened returns a queue and the items that it has discarded so far.
 func opened(t *testing.T) (*queue[int], *[]int) {
