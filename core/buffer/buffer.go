@@ -21,8 +21,9 @@
 //   - no leak: when Pop has returned 0, no goroutine of the buffer is left.
 //
 // Reference is client-go's own buffer in this shape. Locked turns a passive
-// Store into a Buffer. What is not here: handlers, sync tracking, abandoning
-// and healing, which belong to the listener in package processor.
+// Store into a Buffer, and Bell is the lock and the wake-up of those that want
+// more. What is not here: handlers, sync tracking, abandoning and healing,
+// which belong to the listener in package processor.
 package buffer
 
 import (
@@ -53,13 +54,30 @@ type Buffer[T any] interface {
 	Len() int
 }
 
+// Gauges are what a buffer tells of itself to those who watch its backlog. They
+// are exact at rest, and each a little old while the buffer is in use.
+type Gauges struct {
+	// Bytes is the memory allocated for waiting items and their order, and
+	// kept for later ones. What items refer to is not in it.
+	Bytes int
+	// HighWater is the largest number of items that waited at once, as seen by
+	// a push, a pop or this look.
+	HighWater int
+	Merged    uint64 // pushed items for which one that already waited stands
+	WakeUps   uint64 // times that the waiting consumer was woken, Close included
+}
+
+// Gauged is a Buffer that tells its Gauges: every buffer of this project is.
+// They may be asked for by any goroutine at any time.
+type Gauged interface{ Gauges() Gauges }
+
 // A Reason says why an item was discarded.
 type Reason uint8
 
 // The reasons for a discard. The zero Reason is none of them.
 const (
 	Overflow    Reason            = iota + 1 // the buffer was full
-	Superseded                               // a newer item for the same key took its place
+	Superseded                               // another item of the same key stands for it
 	Annihilated                              // it and an opposite item cancelled each other
 	Closed                                   // the buffer was closed before the item was handled
 	NumReasons  = int(Closed) + 1            // for arrays indexed by Reason
@@ -76,7 +94,9 @@ func (r Reason) String() string {
 
 // Discard hears of each item that leaves without being popped. It runs on the
 // goroutine that pushes or closes, with no lock of the buffer held, and may be
-// called concurrently.
+// called concurrently. An item that overflows is discarded before any item that
+// its producer pushed after it can be popped, so that a consumer which meets a
+// later item knows of the loss.
 type Discard[T any] func(item T, why Reason)
 
 // An Outcome is what merging two items of one key gave.
@@ -84,9 +104,13 @@ type Outcome uint8
 
 // The outcomes of a merge.
 const (
-	Merged Outcome = iota + 1 // the returned item replaces both
-	Cancel                    // both vanish
-	Keep                      // both stay, in order
+	// Merged: the returned item takes the place of the pending one and stands
+	// for both. Of the two it is next that is discarded, as Superseded.
+	Merged Outcome = iota + 1
+	// Cancel: both are discarded, as Annihilated.
+	Cancel
+	// Keep: both stay, in order.
+	Keep
 )
 
 // A Policy says what a full bounded buffer does with a push.
@@ -152,6 +176,7 @@ const (
 	Unbounded  Bound = "unbounded"
 	ByCapacity Bound = "capacity"
 	ByKeys     Bound = "keys"
+	Nothing    Bound = "nothing" // no item ever waits
 )
 
 // Producers is how many goroutines may push at once.
@@ -176,8 +201,11 @@ type Traits struct {
 // String returns the contract in one line, as `lab list` prints it.
 func (t Traits) String() string {
 	s := fmt.Sprintf("%s, %s, %s", t.Order, t.Loss, t.Bound)
-	if t.Bound != Unbounded {
+	switch t.Bound {
+	case ByCapacity, ByKeys:
 		s = fmt.Sprintf("%s, %s, bounded by %s", t.Order, t.Loss, t.Bound)
+	case Nothing:
+		s = fmt.Sprintf("%s, %s, holds nothing", t.Order, t.Loss)
 	}
 	if t.Blocks {
 		s += ", blocks"

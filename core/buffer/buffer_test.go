@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,7 +41,7 @@ func TestDiscardedWithoutHook(t *testing.T) {
 func TestPopIntoNothingPanics(t *testing.T) {
 	for name, b := range map[string]buffer.Buffer[int]{
 		"Reference": buffer.NewReference(buffer.Params[int]{}),
-		"Locked":    buffer.NewLocked(new(slice[int]), buffer.Params[int]{}),
+		"Locked":    buffertest.NewPlain(buffer.Params[int]{}),
 	} {
 		b.Push([]int{1})
 		require.PanicsWithValue(t, "buffer: Pop: empty dst", func() { b.Pop(nil) }, name)

@@ -108,8 +108,10 @@ const (
 // and is passed by value; it fits in 48 bytes on 64-bit machines, and a test
 // holds it to that.
 type Notification struct {
-	Old Object // the state before; nil for an add
-	New Object // the state after; nil for a delete
+	Old Object // the state before, and of a delete the last one; nil for an add
+	// New is the state after; nil for a delete, unless that stands for an
+	// update too: then it is the state from which that update was.
+	New Object
 	// Seq numbers the notifications of one processor in the order of their
 	// publication, from 1. Replayed initial adds carry the Seq of the last
 	// notification published before the replay.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/atomic"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 	"informerlab/core/informer"
 	"informerlab/core/processor"
@@ -25,23 +26,8 @@ import (
 // listener, and one log for all.
 var fanouts = map[string]func() processor.Fanout{
 	"reference":    processor.Reference,
-	"per-listener": processor.PerListener(newSliceBuffer),
+	"per-listener": processor.PerListener(buffertest.NewPlain[event.Notification]),
 	"shared-log":   newSharedLog,
-}
-
-// A slice is the plainest store of a buffer.
-type slice struct{ items []event.Notification }
-
-func (s *slice) Push(items []event.Notification) { s.items = append(s.items, items...) }
-func (s *slice) Len() int                        { return len(s.items) }
-func (s *slice) Pop(dst []event.Notification) int {
-	n := copy(dst, s.items)
-	s.items = slices.Delete(s.items, 0, n)
-	return n
-}
-
-func newSliceBuffer(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
-	return buffer.NewLocked(&slice{}, p)
 }
 
 // A world is one way to put an informer together.

@@ -50,7 +50,9 @@ func (b *buffered) Close() {
 }
 
 func (f *perListener) Subscribe(discard buffer.Discard[event.Notification]) Subscription {
-	b := &buffered{Buffer: f.newBuffer(buffer.Params[event.Notification]{Discard: discard})}
+	b := &buffered{Buffer: f.newBuffer(buffer.Params[event.Notification]{
+		Discard: discard, Key: keyOf, Merge: Merge,
+	})}
 	f.forgetClosed()
 	f.subs = append(f.subs, b)
 	return b

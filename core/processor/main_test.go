@@ -2,7 +2,6 @@ package processor
 
 import (
 	"log/slog"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
@@ -33,28 +32,13 @@ func synced(version int) event.Notification {
 	return event.Notification{Old: o, New: o, Kind: event.Update, Round: 1}
 }
 
-// A slice is the plainest store of a buffer.
-type slice struct{ items []event.Notification }
-
-func (s *slice) Push(items []event.Notification) { s.items = append(s.items, items...) }
-func (s *slice) Len() int                        { return len(s.items) }
-func (s *slice) Pop(dst []event.Notification) int {
-	n := copy(dst, s.items)
-	s.items = slices.Delete(s.items, 0, n)
-	return n
-}
-
-func sliceBuffer(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
-	return buffer.NewLocked(&slice{}, p)
-}
-
 // fanouts are those of this package.
 var fanouts = []struct {
 	name string
 	make func() Fanout
 }{
 	{"reference", Reference},
-	{"per-listener", PerListener(sliceBuffer)},
+	{"per-listener", PerListener(buffertest.NewPlain[event.Notification])},
 }
 
 // A book is a handler that notes the versions of its calls.

@@ -53,8 +53,6 @@
 package chunked
 
 import (
-	"sync"
-
 	"go.uber.org/atomic"
 
 	"informerlab/core/buffer"
@@ -91,12 +89,9 @@ func New[T any](p buffer.Params[T]) buffer.Buffer[T] { return newChunked(p) }
 type chunked[T any] struct {
 	params buffer.Params[T]
 
-	mu      sync.Mutex
-	arrived sync.Cond // the consumer waits here, for an item or for Close
-	blocks  blocks[T]
-	pushed  int64 // items ever
-	closed  bool
-	waiting bool // the consumer waits; cleared by whoever wakes it
+	bell   buffer.Bell // what follows is guarded by it, down to the padding
+	blocks blocks[T]
+	pushed int64 // items ever
 
 	_ [64]byte // keeps what the consumer writes without the lock off the lines above
 
@@ -106,7 +101,6 @@ type chunked[T any] struct {
 
 func newChunked[T any](p buffer.Params[T]) *chunked[T] {
 	c := &chunked[T]{params: p}
-	c.arrived.L = &c.mu
 	return c
 }
 
@@ -115,9 +109,9 @@ func (c *chunked[T]) Push(items []T) {
 	if len(items) == 0 {
 		return
 	}
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
+	c.bell.Lock()
+	if c.bell.Closed() {
+		c.bell.Unlock()
 		c.params.Discarded(items, buffer.Closed)
 		return
 	}
@@ -126,7 +120,7 @@ func (c *chunked[T]) Push(items []T) {
 	}
 	c.blocks.put(items)
 	c.pushed += int64(len(items))
-	c.unlockAndWake()
+	c.bell.UnlockAndRing()
 }
 
 // Pop implements buffer.Buffer. It returns no more than what the block held
@@ -148,45 +142,30 @@ func (c *chunked[T]) Pop(dst []T) int {
 // refill waits for items and takes them. It returns false if the buffer is
 // closed and drained.
 func (c *chunked[T]) refill() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.bell.Lock()
+	defer c.bell.Unlock()
 	for {
 		c.ready = c.blocks.take()
 		if len(c.ready) > 0 {
 			return true
 		}
-		if c.closed {
+		if !c.bell.Wait() {
 			return false
 		}
-		c.waiting = true
-		c.arrived.Wait()
 	}
 }
 
 // Close implements buffer.Buffer.
 func (c *chunked[T]) Close() {
-	c.mu.Lock()
-	c.closed = true
-	c.unlockAndWake()
+	c.bell.Close()
 }
 
 // Len implements buffer.Buffer. Items that the consumer has taken and not yet
 // popped count.
 func (c *chunked[T]) Len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.bell.Lock()
+	defer c.bell.Unlock()
 	return int(c.pushed - c.popped.Load())
-}
-
-// unlockAndWake ends a change that the consumer may be waiting for. The signal
-// comes after the unlock: the woken consumer would only run into the lock.
-func (c *chunked[T]) unlockAndWake() {
-	wake := c.waiting
-	c.waiting = false
-	c.mu.Unlock()
-	if wake {
-		c.arrived.Signal()
-	}
 }
 
 var _ buffer.Buffer[int] = (*chunked[int])(nil)

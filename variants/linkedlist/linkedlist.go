@@ -45,7 +45,6 @@
 package linkedlist
 
 import (
-	"sync"
 	"unsafe"
 
 	"go.uber.org/atomic"
@@ -78,13 +77,10 @@ type node[T any] struct {
 type list[T any] struct {
 	params buffer.Params[T]
 
-	mu         sync.Mutex
-	arrived    sync.Cond // the consumer waits here, for an item or for Close
-	head, tail *node[T]  // pushed and not yet detached; tail is stale while head is nil
-	free       *node[T]  // chain of nodes without items
-	pushed     int64     // items ever
-	closed     bool
-	waiting    bool // the consumer waits; cleared by whoever wakes it
+	bell       buffer.Bell // what follows is guarded by it, down to the padding
+	head, tail *node[T]    // pushed and not yet detached; tail is stale while head is nil
+	free       *node[T]    // chain of nodes without items
+	pushed     int64       // items ever
 
 	_ [64]byte // keeps what the consumer writes without the lock off the lines above
 
@@ -97,7 +93,6 @@ type list[T any] struct {
 
 func newList[T any](p buffer.Params[T]) *list[T] {
 	l := &list[T]{params: p, spentMost: spentMost[T]()}
-	l.arrived.L = &l.mu
 	return l
 }
 
@@ -115,9 +110,9 @@ func (l *list[T]) Push(items []T) {
 	if len(items) == 0 {
 		return
 	}
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
+	l.bell.Lock()
+	if l.bell.Closed() {
+		l.bell.Unlock()
 		l.params.Discarded(items, buffer.Closed)
 		return
 	}
@@ -125,7 +120,7 @@ func (l *list[T]) Push(items []T) {
 		l.link(item)
 	}
 	l.pushed += int64(len(items))
-	l.unlockAndWake()
+	l.bell.UnlockAndRing()
 }
 
 // link appends an item. The caller holds mu.
@@ -185,17 +180,15 @@ func (l *list[T]) retire(n *node[T]) {
 // detach waits for items and takes all there are. It returns false if the list
 // is closed and drained.
 func (l *list[T]) detach() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.bell.Lock()
+	defer l.bell.Unlock()
 	if l.free == nil {
 		l.free, l.spent, l.spentLen = l.spent, nil, 0
 	}
 	for l.head == nil {
-		if l.closed {
+		if !l.bell.Wait() {
 			return false
 		}
-		l.waiting = true
-		l.arrived.Wait()
 	}
 	l.ready, l.head, l.tail = l.head, nil, nil
 	return true
@@ -203,28 +196,15 @@ func (l *list[T]) detach() bool {
 
 // Close implements buffer.Buffer.
 func (l *list[T]) Close() {
-	l.mu.Lock()
-	l.closed = true
-	l.unlockAndWake()
+	l.bell.Close()
 }
 
 // Len implements buffer.Buffer. Items that the consumer has detached and not
 // yet popped count.
 func (l *list[T]) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.bell.Lock()
+	defer l.bell.Unlock()
 	return int(l.pushed - l.popped.Load())
-}
-
-// unlockAndWake ends a change that the consumer may be waiting for. The signal
-// comes after the unlock: the woken consumer would only run into the lock.
-func (l *list[T]) unlockAndWake() {
-	wake := l.waiting
-	l.waiting = false
-	l.mu.Unlock()
-	if wake {
-		l.arrived.Signal()
-	}
 }
 
 var _ buffer.Buffer[int] = (*list[int])(nil)

@@ -126,6 +126,19 @@ func (s *store[T]) Pop(dst []T) (n int) {
 // Len implements buffer.Store.
 func (s *store[T]) Len() int { return s.len }
 
+// Bytes implements buffer.Store.
+func (s *store[T]) Bytes() int {
+	slots := len(s.slots)
+	for _, r := range s.older {
+		slots += len(r.slots)
+	}
+	if s.low != nil && len(s.slots) != s.floor {
+		slots += len(s.low)
+	}
+	var zero T
+	return slots * int(unsafe.Sizeof(zero))
+}
+
 // put appends items, for which there is room.
 func (r *ring[T]) put(items []T) {
 	tail := (r.head + r.count) & (len(r.slots) - 1)
