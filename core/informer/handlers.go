@@ -1,6 +1,9 @@
 package informer
 
-import "informerlab/core/event"
+import (
+	"informerlab/core/event"
+	"informerlab/core/processor"
+)
 
 // Funcs is a Handler made of functions; nil ones are skipped. It does not hear
 // whether an add is initial or a delete's final state unknown: see DetailedFuncs.
@@ -39,9 +42,10 @@ type DetailedFuncs struct {
 	Add    func(obj event.Object, initial bool)
 	Update func(old, new event.Object)
 	Delete func(obj event.Object, finalStateUnknown bool)
+	Gap    func(keys []event.Key) // see processor.GapHandler
 }
 
-var _ Handler = DetailedFuncs{}
+var _ processor.GapHandler = DetailedFuncs{}
 
 // OnAdd calls Add.
 func (f DetailedFuncs) OnAdd(obj event.Object, initial bool) {
@@ -64,6 +68,13 @@ func (f DetailedFuncs) OnDelete(obj event.Object, finalStateUnknown bool) {
 	}
 }
 
+// OnGap calls Gap.
+func (f DetailedFuncs) OnGap(keys []event.Key) {
+	if f.Gap != nil {
+		f.Gap(keys)
+	}
+}
+
 // Filtering passes on to Handler only what concerns objects that Filter
 // accepts. An update that brings an object into the filter is an add (never an
 // initial one), one that takes it out is a delete of the old state. Filter
@@ -73,7 +84,7 @@ type Filtering struct {
 	Handler Handler
 }
 
-var _ Handler = Filtering{}
+var _ processor.GapHandler = Filtering{}
 
 // OnAdd passes on an add of an accepted object.
 func (f Filtering) OnAdd(obj event.Object, initial bool) {
@@ -98,5 +109,12 @@ func (f Filtering) OnUpdate(old, new event.Object) {
 func (f Filtering) OnDelete(obj event.Object, finalStateUnknown bool) {
 	if f.Filter(obj) {
 		f.Handler.OnDelete(obj, finalStateUnknown)
+	}
+}
+
+// OnGap passes the keys on, unfiltered, to a Handler that wants them.
+func (f Filtering) OnGap(keys []event.Key) {
+	if g, wants := f.Handler.(processor.GapHandler); wants {
+		g.OnGap(keys)
 	}
 }

@@ -113,7 +113,7 @@ func New(src source.Source, o Options) *Informer {
 		source:  src,
 		synced:  make(chan struct{}),
 		processor: processor.New(processor.Options{
-			Fanout: o.Fanout, OnStop: o.OnStop, Panic: o.Panic, CheckPeriod: o.Resync, Logger: o.Logger,
+			Fanout: o.Fanout, OnStop: o.OnStop, Panic: o.Panic, CheckPeriod: o.Resync, Cache: ix.Get, Logger: o.Logger,
 		}),
 	}
 }
@@ -241,6 +241,10 @@ func (i *Informer) ShutDownHandler(r *Registration) {
 
 // Indexer returns the cache. It is for reading.
 func (i *Informer) Indexer() *indexer.Indexer { return i.indexer }
+
+// NewSampler returns what shows the backlog of each handler: see
+// processor.Sampler.
+func (i *Informer) NewSampler() *processor.Sampler { return i.processor.NewSampler() }
 
 // HasSynced reports whether the cache has held the whole initial list. It says
 // nothing about handlers: ask their Registration.

@@ -43,42 +43,51 @@ type routing struct {
 
 func (r *routing) Due(_ uint32, due bool) { r.notDue = !due }
 func (r *routing) Routed() uint64         { return r.routed.Load() }
+func (r *routing) isClosed() bool         { return r.closed.Load() }
 
 func (b *buffered) Close() {
 	b.closed.Store(true)
 	b.Buffer.Close()
 }
 
+// Gauges implements buffer.Gauged; all are 0 if the buffer has none.
+func (b *buffered) Gauges() buffer.Gauges {
+	if g, gauged := b.Buffer.(buffer.Gauged); gauged {
+		return g.Gauges()
+	}
+	return buffer.Gauges{}
+}
+
 func (f *perListener) Subscribe(discard buffer.Discard[event.Notification]) Subscription {
 	b := &buffered{Buffer: f.newBuffer(buffer.Params[event.Notification]{
 		Discard: discard, Key: keyOf, Merge: Merge,
 	})}
-	f.forgetClosed()
-	f.subs = append(f.subs, b)
+	f.subs = append(openOf(f.subs), b)
 	return b
 }
 
-func (b *buffered) Replay(initial iter.Seq[event.Notification]) {
+func (b *buffered) Replay(initial iter.Seq[event.Notification]) { batches(initial, b.Push) }
+
+// batches pushes what all yields in slices that are valid during the call.
+func batches(all iter.Seq[event.Notification], push func([]event.Notification)) {
 	batch := make([]event.Notification, 0, replayBatch)
-	for n := range initial {
+	for n := range all {
 		batch = append(batch, n)
 		if len(batch) == cap(batch) {
-			b.Push(batch)
+			push(batch)
 			batch = batch[:0]
 		}
 	}
 	if len(batch) > 0 {
-		b.Push(batch)
+		push(batch)
 	}
 }
 
 func (f *perListener) Publish(batch []event.Notification) {
-	routed, split := batch, false
-	for i := range batch {
-		if batch[i].Round != 0 {
-			routed, split = f.withoutSync(batch), true
-			break
-		}
+	routed, split := batch, hasSync(batch)
+	if split {
+		f.due = withoutSync(f.due, batch)
+		routed = f.due
 	}
 	anyClosed := false
 	for _, b := range f.subs {
@@ -99,22 +108,32 @@ func (f *perListener) Publish(batch []event.Notification) {
 		clear(f.due)
 	}
 	if anyClosed {
-		f.forgetClosed()
+		f.subs = openOf(f.subs)
 	}
 }
 
-func (f *perListener) forgetClosed() {
-	f.subs = slices.DeleteFunc(f.subs, func(b *buffered) bool { return b.closed.Load() })
+// openOf removes the closed subscriptions from a fan-out's list, in place.
+func openOf[S interface{ isClosed() bool }](subs []S) []S {
+	return slices.DeleteFunc(subs, S.isClosed)
 }
 
-// withoutSync returns the items of batch that go to everyone, in a slice that
-// is valid until its next call.
-func (f *perListener) withoutSync(batch []event.Notification) []event.Notification {
-	f.due = f.due[:0]
-	for _, n := range batch {
-		if n.Round == 0 {
-			f.due = append(f.due, n)
+// hasSync reports whether some of the batch goes only to those who are due.
+func hasSync(batch []event.Notification) bool {
+	for i := range batch {
+		if batch[i].Round != 0 {
+			return true
 		}
 	}
-	return f.due
+	return false
+}
+
+// withoutSync returns the items of batch that go to everyone, in the storage of dst.
+func withoutSync(dst, batch []event.Notification) []event.Notification {
+	dst = dst[:0]
+	for _, n := range batch {
+		if n.Round == 0 {
+			dst = append(dst, n)
+		}
+	}
+	return dst
 }

@@ -13,9 +13,9 @@ import (
 )
 
 // batchSize is how many notifications a listener takes from its subscription
-// at once: enough that locking and waking cost nothing per item, few enough
-// (6 KiB) that a batch stays in the first-level cache and that little is in
-// hand, where a coalescing buffer can no longer merge it.
+// at most at once: enough that locking and waking cost nothing per item, few
+// enough (6 KiB) that a batch stays in the first-level cache. A buffer for which
+// what is in hand matters gives fewer.
 const batchSize = 128
 
 // ListenerOptions configure one handler.
@@ -44,10 +44,16 @@ type Listener struct {
 	closing  chan struct{} // closed by end
 	finished chan struct{} // closed after the last call
 
-	// Written by the listener's goroutine alone, after each batch.
+	// Written by the listener's goroutine alone (or, without a buffer, by the
+	// publisher), after each batch.
 	handled  atomic.Uint64
 	panicked atomic.Uint64
 	inHand   atomic.Int64
+	healed   atomic.Uint64
+	reached  atomic.Uint64 // Seq of the notification handled last, if its fan-out keeps Seqs
+
+	gaps   gaps   // what has to be healed
+	healer healer // the listener's goroutine's own
 
 	replayed atomic.Uint64                    // written under the publish lock
 	discards [buffer.NumReasons]atomic.Uint64 // written by whoever discards
@@ -127,24 +133,31 @@ func (l *Listener) Resync() time.Duration {
 func (l *Listener) run(sub Subscription) {
 	defer close(l.finished)
 	batch := make([]event.Notification, batchSize)
-	for {
-		n := sub.Pop(batch)
-		if n == 0 {
-			return
-		}
-		l.inHand.Store(int64(n))
+	for n := sub.Pop(batch); n > 0; n = sub.Pop(batch) {
 		l.deliverAll(batch[:n])
 		clear(batch[:n])
+		l.healIfIdle()
 	}
+	l.healIfIdle() // what was lost last, if the backlog was to be handled
 }
 
 // deliverAll makes one call for each notification, whatever panics, and
 // discards what is left once the listener is to abandon.
 func (l *Listener) deliverAll(batch []event.Notification) {
+	l.inHand.Store(int64(len(batch)))
+	last := batch[len(batch)-1].Seq
 	handled, panicked := 0, 0
 	rest := batch
 	for len(rest) > 0 && !l.abandon.Load() {
-		done, failed := l.deliver(rest)
+		ready := l.ready(rest)
+		if ready == 0 {
+			if !l.abandon.Load() {
+				l.discarded(rest[0], buffer.Superseded)
+				rest = rest[1:]
+			}
+			continue
+		}
+		done, failed := l.deliver(rest[:ready])
 		handled += done
 		rest = rest[done:]
 		if failed {
@@ -162,6 +175,7 @@ func (l *Listener) deliverAll(batch []event.Notification) {
 		l.discarded(n, buffer.Closed)
 	}
 	l.handled.Add(uint64(handled))
+	l.reached.Store(last)
 	l.inHand.Store(0)
 }
 
@@ -208,9 +222,12 @@ func (l *Listener) finish(n *event.Notification) {
 }
 
 // discarded is the Discard hook of the subscription, and the way out of what is
-// abandoned in hand.
+// abandoned or superseded in hand.
 func (l *Listener) discarded(n event.Notification, why buffer.Reason) {
 	l.discards[why].Inc()
+	if why == buffer.Overflow && l.p.o.Cache != nil {
+		l.gaps.file(&n)
+	}
 	l.finish(&n)
 }
 

@@ -16,6 +16,18 @@
 //
 //	replayed + routed = handled + panicked + in hand + pending + discarded
 //
+// No state is lost for good. When a buffer discards for want of room, the
+// listener files the key, and when it has handled all that was published before
+// the loss it heals: it reads the cache, under the publish lock, and tells the
+// handler the present state by an add, an update from the state that it was
+// told of last, or a delete of which the final state is unknown. What still
+// waits for that key and is older is discarded as superseded, so a handler never
+// goes back in time. A key is healed, however long the overload lasts, before
+// the handler has been called more often than: the batch in hand, the capacity
+// of the buffer, and once for each key that was lost before it. The memory for
+// it is bounded by the number of keys. Healing calls are counted beside the
+// account, and never flagged as initial.
+//
 // Where this differs from client-go (tools/cache/shared_informer.go) on purpose:
 // what a closed listener has not yet handled is counted as discarded instead of
 // vanishing; an initial add that is discarded or makes its handler panic counts
@@ -35,6 +47,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"go.uber.org/atomic"
 
 	"informerlab/core/buffer"
 	"informerlab/core/event"
@@ -114,7 +128,11 @@ type Options struct {
 	// CheckPeriod is how often the informer looks for due resyncs; handlers
 	// added before the start may lower it. 0 = never resync.
 	CheckPeriod time.Duration
-	Logger      *slog.Logger // nil = slog.Default
+	// Cache reads the cache, in the state of what was published last whenever
+	// the publish lock is held. Listeners heal from it what their buffers
+	// discarded for want of room; without it that is lost for good.
+	Cache  func(event.Key) (obj event.Object, cached bool)
+	Logger *slog.Logger // nil = slog.Default
 }
 
 // ErrStopped is returned when a handler is added to a stopped processor.
@@ -131,7 +149,7 @@ type Processor struct {
 	// publisher blocked in a full buffer is released.
 	mu        sync.Mutex
 	fanout    Fanout
-	seq       uint64                     // of the last notification published
+	seq       atomic.Uint64              // of the last notification published; written under mu
 	round     uint32                     // the current resync round; the first is 1
 	publishFn func([]event.Notification) // p.publish, bound once to save an allocation per batch
 
@@ -185,11 +203,11 @@ func (p *Processor) publish(batch []event.Notification) {
 	if p.fanout == nil {
 		panic("processor: publish before Start")
 	}
-	initial := 0
+	initial, seq := 0, p.seq.Load()
 	for i := range batch {
 		n := &batch[i]
-		p.seq++
-		n.Seq = p.seq
+		seq++
+		n.Seq = seq
 		if n.Round != 0 {
 			n.Round = p.round
 		}
@@ -197,6 +215,7 @@ func (p *Processor) publish(batch []event.Notification) {
 			initial++
 		}
 	}
+	p.seq.Store(seq)
 	if initial > 0 {
 		for _, l := range p.listeners() {
 			l.sync.start(initial)
@@ -206,11 +225,7 @@ func (p *Processor) publish(batch []event.Notification) {
 }
 
 // Seq returns the number of the last notification published.
-func (p *Processor) Seq() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.seq
-}
+func (p *Processor) Seq() uint64 { return p.seq.Load() }
 
 // Add registers a handler. Before Start it is only noted down and initial is
 // not used. Afterwards its subscription begins, under the publish lock, with an
@@ -245,6 +260,9 @@ func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
 		subscribed <- p.fanout.Subscribe(l.discarded)
 	})
 	sub := <-subscribed
+	if inline, calls := sub.(*inline); calls {
+		inline.bind(l.deliverAll)
+	}
 	p.state.Lock()
 	l.sub = sub
 	if l.closed { // by a Stop that came between
@@ -259,7 +277,7 @@ func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
 		l.run(sub)
 	})
 	if initial != nil {
-		sub.Replay(l.replay(initial, p.seq))
+		sub.Replay(l.replay(initial, p.seq.Load()))
 	}
 	p.state.Lock()
 	synced := p.state.synced

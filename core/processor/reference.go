@@ -2,7 +2,6 @@ package processor
 
 import (
 	"iter"
-	"slices"
 
 	"informerlab/core/buffer"
 	"informerlab/core/event"
@@ -91,8 +90,7 @@ func (f *reference) Subscribe(discard buffer.Discard[event.Notification]) Subscr
 	b := &boxed{Reference: buffer.NewReference(buffer.Params[any]{
 		Discard: func(item any, why buffer.Reason) { discard(unbox(item), why) },
 	})}
-	f.forgetClosed()
-	f.subs = append(f.subs, b)
+	f.subs = append(openOf(f.subs), b)
 	return b
 }
 
@@ -124,10 +122,6 @@ func (f *reference) Publish(batch []event.Notification) {
 		}
 	}
 	if anyClosed {
-		f.forgetClosed()
+		f.subs = openOf(f.subs)
 	}
-}
-
-func (f *reference) forgetClosed() {
-	f.subs = slices.DeleteFunc(f.subs, func(b *boxed) bool { return b.closed.Load() })
 }

@@ -17,6 +17,9 @@ type Stats struct {
 	InHand    uint64 // taken from the buffer, not yet handled: the call in progress and its batch
 	Pending   uint64 // waiting in the buffer
 	Discarded [buffer.NumReasons]uint64
+
+	Healed uint64 // calls that told a state of which notifications were discarded; in no sum
+	Gaps   uint64 // keys that are still to be healed
 }
 
 // Lost returns the number of notifications discarded for any reason.
@@ -41,14 +44,14 @@ func (s Stats) Check() error {
 
 // Stats returns the account of the listener.
 func (l *Listener) Stats() Stats {
-	l.p.state.Lock()
-	sub := l.sub
-	l.p.state.Unlock()
+	sub := l.subscription()
 	s := Stats{
 		Replayed: l.replayed.Load(),
 		Handled:  l.handled.Load(),
 		Panicked: l.panicked.Load(),
 		InHand:   uint64(l.inHand.Load()),
+		Healed:   l.healed.Load(),
+		Gaps:     uint64(l.gaps.len()),
 	}
 	if sub != nil {
 		s.Routed, s.Pending = sub.Routed(), uint64(sub.Len())
@@ -57,4 +60,11 @@ func (l *Listener) Stats() Stats {
 		s.Discarded[i] = l.discards[i].Load()
 	}
 	return s
+}
+
+// subscription returns what the listener consumes, or nil before it begins.
+func (l *Listener) subscription() Subscription {
+	l.p.state.Lock()
+	defer l.p.state.Unlock()
+	return l.sub
 }
