@@ -122,6 +122,52 @@ func TestRunEndsAlthoughAPublisherIsBlocked(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsForABlockedPublisher: joins and removals return while a push
+// is blocked, also from inside the handler that blocks it, and take effect when
+// it goes on.
+func TestNobodyWaitsForABlockedPublisher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newBlocking(informer.Options{Resync: time.Second}, 5)
+		goOn := make(chan struct{})
+		var stuck, other, inner, outer *informer.Registration
+		add := func(f informer.Funcs) *informer.Registration {
+			began := time.Now()
+			r, err := i.AddHandler(f, informer.HandlerOptions{})
+			require.NoError(t, err)
+			assert.Zero(t, time.Since(began))
+			return r
+		}
+		other = add(informer.Funcs{})
+		stuck = add(informer.Funcs{Add: func(event.Object) {
+			<-goOn
+			if inner == nil {
+				inner = add(informer.Funcs{})
+				i.RemoveHandler(stuck)
+			}
+		}})
+		stop, done := start(i)
+		time.Sleep(time.Minute) // resync checks come and go meanwhile
+		assert.EqualValues(t, 1, stuck.Stats().InHand)
+		outer = add(informer.Funcs{})
+		i.RemoveHandler(other)
+		assert.Zero(t, outer.Stats().Replayed, "not before the publisher gets on")
+		close(goOn)
+		synctest.Wait()
+		<-inner.Synced()
+		<-outer.Synced()
+		time.Sleep(time.Minute + time.Second/2) // between two resyncs
+		synctest.Wait()
+		for _, r := range []*informer.Registration{inner, outer} {
+			s := r.Stats()
+			assert.EqualValues(t, 5, s.Replayed)
+			assert.Greater(t, s.Routed, uint64(100), "resyncs")
+			assert.NoError(t, s.Check())
+		}
+		stop()
+		<-done
+	})
+}
+
 func TestRunEndsAlthoughAReplayIsBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := newBlocking(informer.Options{Panic: processor.StopDelivery}, 5)

@@ -193,8 +193,8 @@ type Registration struct{ *processor.Listener }
 // AddHandler registers a handler; adding one twice makes two registrations. One
 // that is added after the start first gets an initial add for each cached
 // object. It fails after the informer has stopped. It may be called from inside
-// a handler, unless that handler's buffer blocks: the publisher that waits for
-// the handler is the one that AddHandler waits for.
+// a handler. It does not wait for a publisher: while one is at work, or blocked
+// in a full buffer, the handler joins when that is done.
 func (i *Informer) AddHandler(h Handler, o HandlerOptions) (*Registration, error) {
 	period := i.o.Resync
 	if o.Resync != nil {

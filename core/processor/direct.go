@@ -10,7 +10,7 @@ import (
 
 // Direct returns a fan-out without any buffer: Publish calls every handler
 // itself, one after the other, under the publish lock. A slow handler holds up
-// the cache and all others, and a handler that adds a handler blocks for ever.
+// the cache and all others.
 // It is no contestant: it shows what a pipeline costs without a hand-over, and
 // how much of client-go's own cost is one.
 func Direct() Fanout { return &direct{} }

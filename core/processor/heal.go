@@ -181,7 +181,7 @@ func (l *Listener) missed(before uint64) bool {
 		h.taken = make([]gap, healBatch)
 	}
 	l.p.mu.Lock()
-	defer l.p.mu.Unlock()
+	defer l.p.release()
 	if before == everything && l.sub.Len() > 0 {
 		return false
 	}

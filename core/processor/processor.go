@@ -145,8 +145,10 @@ type Processor struct {
 	labels context.Context // carries the profiler labels of Start
 
 	// mu is the publish lock: it orders cache writes, publications, joins and
-	// resync rounds. Closing a listener comes before taking it, so that a
-	// publisher blocked in a full buffer is released.
+	// resync rounds. A publisher that a full buffer blocks holds it as long as
+	// that lasts, so nobody waits for it who does not have to: closing a
+	// listener needs none, and joins and rounds go by under. Whoever unlocks it
+	// does so by release.
 	mu        sync.Mutex
 	fanout    Fanout
 	seq       atomic.Uint64              // of the last notification published; written under mu
@@ -156,6 +158,7 @@ type Processor struct {
 	state struct {
 		sync.Mutex // taken after mu where both are needed, and for short times only
 		listeners  []*Listener
+		waiting    []func() // what is to be done under the publish lock, oldest first
 		started    bool
 		stopped    bool
 		synced     bool          // upstream has
@@ -195,8 +198,47 @@ func (p *Processor) Do(change func(publish func(batch []event.Notification))) {
 
 func (p *Processor) locked(change func(publish func(batch []event.Notification))) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.release()
 	change(p.publishFn)
+}
+
+// under runs f under the publish lock: before it returns, if the lock is free,
+// and otherwise when its holder lets go, on the holder's goroutine. Calls run in
+// their order.
+func (p *Processor) under(f func()) {
+	p.state.Lock()
+	p.state.waiting = append(p.state.waiting, f)
+	p.state.Unlock()
+	if p.mu.TryLock() {
+		p.release()
+	}
+}
+
+// release does what waits for the publish lock and unlocks it. Whoever comes too
+// late for that and finds the lock still taken is served by the second look.
+func (p *Processor) release() {
+	for {
+		for f := p.nextWaiting(); f != nil; f = p.nextWaiting() {
+			f()
+		}
+		p.mu.Unlock()
+		p.state.Lock()
+		more := len(p.state.waiting) > 0
+		p.state.Unlock()
+		if !more || !p.mu.TryLock() {
+			return
+		}
+	}
+}
+
+// nextWaiting takes the oldest of what waits for the publish lock, or nil.
+func (p *Processor) nextWaiting() (f func()) {
+	p.state.Lock()
+	defer p.state.Unlock()
+	if len(p.state.waiting) > 0 {
+		f, p.state.waiting = p.state.waiting[0], p.state.waiting[1:]
+	}
+	return f
 }
 
 func (p *Processor) publish(batch []event.Notification) {
@@ -217,9 +259,7 @@ func (p *Processor) publish(batch []event.Notification) {
 	}
 	p.seq.Store(seq)
 	if initial > 0 {
-		for _, l := range p.listeners() {
-			l.sync.start(initial)
-		}
+		p.startSync(initial)
 	}
 	p.fanout.Publish(batch)
 }
@@ -227,13 +267,23 @@ func (p *Processor) publish(batch []event.Notification) {
 // Seq returns the number of the last notification published.
 func (p *Processor) Seq() uint64 { return p.seq.Load() }
 
+// startSync counts initial adds as started by all who have subscribed.
+func (p *Processor) startSync(initial int) {
+	p.state.Lock()
+	defer p.state.Unlock()
+	for _, l := range p.state.listeners {
+		if l.sub != nil {
+			l.sync.start(initial)
+		}
+	}
+}
+
 // Add registers a handler. Before Start it is only noted down and initial is
 // not used. Afterwards its subscription begins, under the publish lock, with an
 // initial add for each object of initial, and joins what is published next
-// without gap or overlap. It returns ErrStopped after Stop.
+// without gap or overlap: before Add returns, or, while somebody publishes, as
+// soon as that is done. It returns ErrStopped after Stop.
 func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Object]) (*Listener, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	l := newListener(p, h)
 	p.state.Lock()
 	if p.state.stopped {
@@ -245,7 +295,7 @@ func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Obj
 	started := p.state.started
 	p.state.Unlock()
 	if started {
-		p.begin(l, initial)
+		p.under(func() { p.begin(l, initial) })
 	}
 	return l, nil
 }
@@ -321,13 +371,14 @@ func (p *Processor) ShutDown(l *Listener) {
 // carries profiler labels for the goroutines it starts.
 func (p *Processor) Start(ctx context.Context) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.release()
 	p.state.Lock()
 	p.state.started = true
 	p.labels = ctx
+	early := p.state.listeners // later ones begin by themselves
 	p.state.Unlock()
 	p.fanout = p.o.Fanout()
-	for _, l := range p.listeners() {
+	for _, l := range early {
 		p.begin(l, nil)
 	}
 }

@@ -1,6 +1,9 @@
 package processor
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // MinimumResync is the shortest resync period that a handler can ask for
 // (minimumResyncPeriod in client-go's shared_informer.go).
@@ -48,24 +51,27 @@ func effective(requested, check time.Duration) time.Duration {
 
 // ShouldResync begins a resync round: sync notifications published from now
 // until the next round go to the listeners that are due now. It reports whether
-// any is. A listener that has not yet met a check is due in every round.
+// any is. A listener that has not yet met a check is due in every round. While
+// somebody publishes the round begins as soon as that is done.
 func (p *Processor) ShouldResync() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.round++
 	now := time.Now()
 	p.state.Lock()
-	defer p.state.Unlock()
-	anyDue := false
-	for _, l := range p.state.listeners {
-		due := l.resync > 0 && !now.Before(l.nextResync)
-		if due {
+	listeners := p.state.listeners
+	due := make([]bool, len(listeners))
+	for i, l := range listeners {
+		due[i] = l.resync > 0 && !now.Before(l.nextResync)
+		if due[i] {
 			l.nextResync = now.Add(l.resync)
-			anyDue = true
-		}
-		if l.sub != nil {
-			l.sub.Due(p.round, due)
 		}
 	}
-	return anyDue
+	p.state.Unlock()
+	p.under(func() {
+		p.round++
+		for i, l := range listeners {
+			if sub := l.subscription(); sub != nil {
+				sub.Due(p.round, due[i])
+			}
+		}
+	})
+	return slices.Contains(due, true)
 }
