@@ -1,11 +1,8 @@
-package processor
+package processor_test
 
 import (
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +12,8 @@ import (
 
 	"informerlab/core/buffer"
 	"informerlab/core/event"
+	"informerlab/core/processor"
+	"informerlab/core/processor/processortest"
 )
 
 // A tight is a plain bounded buffer, whose hook must not come back to it.
@@ -24,9 +23,15 @@ type tight struct {
 	waiting []event.Notification
 }
 
-func newTight(capacity int, policy buffer.Policy) func() Fanout {
-	return PerListener(func(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
+// A hook changes the Discard hook of a buffer; nil = leaves it as it is.
+type hook func(buffer.Discard[event.Notification]) buffer.Discard[event.Notification]
+
+func newTight(capacity int, policy buffer.Policy, h hook) func() processor.Fanout {
+	return processor.PerListener(func(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
 		p.Capacity, p.Policy = capacity, policy
+		if h != nil {
+			p.Discard = h(p.Discard)
+		}
 		return &tight{p: p}
 	})
 }
@@ -72,186 +77,65 @@ func (b *tight) Len() int {
 	return len(b.waiting)
 }
 
-// A cluster is a cache of things and the only one that changes it. Versions
-// grow with every change of any thing.
-type cluster struct {
-	p       *Processor
-	cached  map[event.Key]*thing // under the publish lock
-	version int
+var dropping = map[string]buffer.Policy{"newest": buffer.DropNewest, "oldest": buffer.DropOldest}
+
+// stuck adds a view whose first call waits until goOn is closed.
+func stuck(t *testing.T, c *processortest.Cluster) (
+	v *processortest.View, l *processor.Listener, goOn chan struct{},
+) {
+	v, goOn = processortest.NewView(c), make(chan struct{})
+	v.During = func(int) { <-goOn }
+	l, err := c.Join(v)
+	require.NoError(t, err)
+	return v, l, goOn
 }
 
-func (c *cluster) get(key event.Key) (event.Object, bool) {
-	o, cached := c.cached[key]
-	return o, cached
-}
-
-// change writes or deletes the named things and publishes that as one batch. A
-// name that begins with - is deleted, if it is there; = makes a sync update.
-func (c *cluster) change(names ...string) {
-	c.p.Do(func(publish func([]event.Notification)) {
-		var batch []event.Notification
-		for _, name := range names {
-			if n, does := c.apply(name); does {
-				batch = append(batch, n)
-			}
-		}
-		if len(batch) > 0 {
-			publish(batch)
-		}
-	})
-}
-
-func (c *cluster) apply(name string) (n event.Notification, does bool) {
-	verb := name[0]
-	if verb == '-' || verb == '=' {
-		name = name[1:]
+// writes are those objects, as changes.
+func writes(objects ...int) (all []processortest.Change) {
+	for _, object := range objects {
+		all = append(all, processortest.Change{Object: object})
 	}
-	key := event.Key{Namespace: "n", Name: name}
-	old, cached := c.cached[key]
-	if !cached && (verb == '-' || verb == '=') {
-		return n, false
-	}
-	switch verb {
-	case '-':
-		delete(c.cached, key)
-		return event.Notification{Kind: event.Delete, Old: old}, true
-	case '=':
-		return event.Notification{Kind: event.Update, Old: old, New: old, Round: 1}, true
-	}
-	c.version++
-	obj := &thing{name, strconv.Itoa(c.version)}
-	c.cached[key] = obj
-	if !cached {
-		return event.Notification{Kind: event.Add, New: obj}, true
-	}
-	return event.Notification{Kind: event.Update, Old: old, New: obj}, true
+	return all
 }
 
-// newCluster returns a cluster and a started processor over that fan-out, in a
-// bubble. The test stops it.
-func newCluster(t *testing.T, o Options) *cluster {
-	c := &cluster{cached: map[event.Key]*thing{}}
-	o.Cache, o.Logger = c.get, slog.New(slog.DiscardHandler)
-	c.p = New(o)
-	c.p.Start(t.Context())
-	return c
-}
-
-// A view is a level-driven handler that checks what it is told.
-type view struct {
-	has    map[string]int // version by name
-	during func(call string)
-	wrong  []string
-	gaps   []event.Key
-	told   func(name string, version int) // of each call; version 0 = gone
-	came   func(name string)              // of each gap in what it does not have: it may have come and gone
-}
-
-func newView() *view { return &view{has: map[string]int{}} }
-
-func versionOf(o event.Object) int {
-	v, err := strconv.Atoi(o.GetResourceVersion())
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func (v *view) check(ok bool, format string, a ...any) {
-	if !ok && len(v.wrong) < 5 {
-		v.wrong = append(v.wrong, fmt.Sprintf(format, a...))
-	}
-}
-
-func (v *view) set(kind string, o event.Object, version int) {
-	name := o.GetName()
-	if version == 0 {
-		delete(v.has, name)
-	} else {
-		v.check(version >= v.has[name], "%s of %s goes back from %d to %d", kind, name, v.has[name], version)
-		v.has[name] = version
-	}
-	if v.told != nil {
-		v.told(name, version)
-	}
-	if v.during != nil {
-		v.during(kind + " " + name)
-	}
-}
-
-func (v *view) OnAdd(o event.Object, _ bool) {
-	had := v.has[o.GetName()]
-	v.check(had == 0, "add of %s %d, which it has as %d", o.GetName(), versionOf(o), had)
-	v.set("add", o, versionOf(o))
-}
-
-func (v *view) OnUpdate(old, o event.Object) {
-	had := v.has[o.GetName()]
-	v.check(had == versionOf(old), "update of %s from %d to %d, but it was told of %d last",
-		o.GetName(), versionOf(old), versionOf(o), had)
-	v.set("update", o, versionOf(o))
-}
-
-func (v *view) OnDelete(o event.Object, _ bool) {
-	had := v.has[o.GetName()]
-	v.check(had == versionOf(o), "delete of %s %d, but it was told of %d last", o.GetName(), versionOf(o), had)
-	v.set("delete", o, 0)
-}
-
-func (v *view) OnGap(keys []event.Key) {
-	v.gaps = append(v.gaps, keys...)
-	for _, key := range keys {
-		if v.has[key.Name] == 0 && v.came != nil {
-			v.came(key.Name)
-		}
-	}
-}
-
-// converged checks the view against the cache, when nothing moves.
-func (v *view) converged(t *testing.T, c *cluster) {
+// settled returns the account of a listener, when nothing moves.
+func settled(t *testing.T, l *processor.Listener) processor.Stats {
 	t.Helper()
-	want := map[string]int{}
-	for key, o := range c.cached {
-		want[key.Name] = versionOf(o)
-	}
-	assert.Equal(t, want, v.has)
-	assert.Empty(t, v.wrong)
-}
-
-// stuck returns a view whose first call waits until go is closed.
-func stuck() (v *view, goOn chan struct{}) {
-	v, goOn = newView(), make(chan struct{})
-	v.during = func(string) { <-goOn }
-	return v, goOn
+	synctest.Wait()
+	s := l.Stats()
+	require.NoError(t, s.Check())
+	assert.Zero(t, s.Gaps)
+	return s
 }
 
 func TestHealing(t *testing.T) {
-	for _, policy := range []buffer.Policy{buffer.DropNewest, buffer.DropOldest} {
-		t.Run(fmt.Sprint(policy), func(t *testing.T) {
+	for name, policy := range dropping {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newCluster(t, Options{Fanout: newTight(2, policy)})
-				v, goOn := stuck()
-				l := join(t, c.p, v, ListenerOptions{})
-				c.change("a", "b", "c", "d") // some fit
+				c := processortest.NewCluster(6, processor.Options{Fanout: newTight(2, policy, nil)})
+				c.Processor.Start(t.Context())
+				v, l, goOn := stuck(t, c)
+				c.Change(false, writes(0, 1, 2, 3)...)
 				synctest.Wait()
-				c.change("a", "b", "-c", "x", "-x", "a", "e", "=b")
+				c.Change(false, append(writes(0, 1, 4),
+					processortest.Change{Object: 4, Verb: processortest.Delete}, // came and went
+					processortest.Change{Object: 2, Verb: processortest.Delete},
+					processortest.Change{Object: 1, Verb: processortest.Sync})...)
+				c.Change(false, writes(5)...)
 				close(goOn)
-				s := stats(t, l)
-				v.converged(t, c)
-				assert.NotZero(t, s.Healed)
-				assert.Zero(t, s.Gaps)
-				assert.NotEmpty(t, v.gaps, "the handler hears of the gaps first")
-				assert.EqualValues(t, s.Routed, s.Handled+s.Lost())
-
-				for _, name := range []string{"a", "-b", "f"} { // nothing is lost any more
-					c.change(name)
+				lossy := settled(t, l)
+				assert.NoError(t, c.Err(v))
+				assert.NotZero(t, lossy.Healed)
+				assert.NotZero(t, v.Gaps(), "the handler hears of the gaps first")
+				for object := range 5 { // one at a time: nothing is lost any more
+					c.Change(false, writes(object)...)
 					synctest.Wait()
 				}
-				after := stats(t, l)
-				v.converged(t, c)
-				assert.Equal(t, s.Healed, after.Healed)
-				assert.Equal(t, s.Lost(), after.Lost())
-				c.p.Stop()
+				after := settled(t, l)
+				assert.NoError(t, c.Err(v))
+				assert.Equal(t, lossy.Healed, after.Healed)
+				assert.Equal(t, lossy.Lost(), after.Lost())
+				c.Processor.Stop()
 			})
 		})
 	}
@@ -260,52 +144,48 @@ func TestHealing(t *testing.T) {
 // TestHealingAtTheEnd: what was lost before a drain is told before its end, and
 // an abandoned listener makes no call at all.
 func TestHealingAtTheEnd(t *testing.T) {
-	for onStop, drained := range map[OnStop]bool{Drain: true, Abandon: false} {
+	for _, onStop := range []processor.OnStop{processor.Drain, processor.Abandon} {
 		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(t, Options{Fanout: newTight(1, buffer.DropNewest), OnStop: onStop})
-			v, goOn := stuck()
-			l := join(t, c.p, v, ListenerOptions{})
-			c.change("a")
+			c := processortest.NewCluster(4, processor.Options{
+				Fanout: newTight(1, buffer.DropNewest, nil), OnStop: onStop,
+			})
+			c.Processor.Start(t.Context())
+			v, l, goOn := stuck(t, c)
+			c.Change(false, writes(0)...)
 			synctest.Wait()
-			c.change("b", "c", "d")
-			c.p.Remove(l)
+			c.Change(false, writes(1, 2, 3)...)
+			c.Processor.Remove(l)
 			close(goOn)
 			<-l.Finished()
-			if drained {
-				v.converged(t, c)
+			if onStop == processor.Drain {
+				assert.NoError(t, c.Err(v))
 			} else {
-				assert.Equal(t, map[string]int{"a": 1}, v.has)
-				assert.EqualValues(t, 3, stats(t, l).Gaps+stats(t, l).Discarded[buffer.Closed])
+				assert.Equal(t, 1, v.Calls())
+				assert.EqualValues(t, 2, l.Stats().Gaps)
 			}
-			c.p.Stop()
+			assert.NoError(t, l.Stats().Check())
+			c.Processor.Stop()
 		})
 	}
 }
 
-// TestLostInitialAdds: a replay that overflows is synced at once and healed later.
+// TestLostInitialAdds: a handler has synced as soon as all of a replay has been
+// handled or lost, and hears of the rest too.
 func TestLostInitialAdds(t *testing.T) {
-	for _, policy := range []buffer.Policy{buffer.DropNewest, buffer.DropOldest} {
+	for _, policy := range dropping {
 		synctest.Test(t, func(t *testing.T) {
-			c := newCluster(t, Options{Fanout: newTight(2, policy)})
-			names := []string{"a", "b", "c", "d", "e", "f"}
-			c.change(names...)
-			c.p.UpstreamSynced()
-			v, goOn := stuck()
-			l, err := c.p.Add(v, ListenerOptions{}, func(yield func(event.Object) bool) {
-				for _, name := range names {
-					if !yield(c.cached[event.Key{Namespace: "n", Name: name}]) {
-						return
-					}
-				}
-			})
-			require.NoError(t, err)
+			c := processortest.NewCluster(6, processor.Options{Fanout: newTight(2, policy, nil)})
+			c.Processor.Start(t.Context())
+			c.Change(true, writes(0, 1, 2, 3, 4, 5)...)
+			c.Processor.UpstreamSynced()
+			v, l, goOn := stuck(t, c)
 			synctest.Wait()
 			assert.False(t, l.HasSynced())
 			close(goOn)
 			<-l.Synced()
-			stats(t, l)
-			v.converged(t, c)
-			c.p.Stop()
+			settled(t, l)
+			assert.NoError(t, c.Err(v))
+			c.Processor.Stop()
 		})
 	}
 }
@@ -314,42 +194,47 @@ func TestLostInitialAdds(t *testing.T) {
 // rest is healed.
 func TestPanicsWhileHealing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, Options{Fanout: newTight(1, buffer.DropNewest), Panic: SkipAndHold})
-		v, goOn := stuck()
-		l := join(t, c.p, panickyGaps{v}, ListenerOptions{})
-		c.change("a")
-		synctest.Wait()
-		c.change("b", "c", "d", "e")
-		v.during = func(call string) {
-			if call == "add c" {
-				panic(call)
+		c := processortest.NewCluster(5, processor.Options{
+			Fanout: newTight(1, buffer.DropNewest, nil), Panic: processor.SkipAndHold,
+		})
+		c.Processor.Start(t.Context())
+		v, goOn := processortest.NewView(c), make(chan struct{})
+		v.During = func(calls int) {
+			<-goOn
+			if calls == 4 {
+				panic("the second one healed")
 			}
 		}
+		l, err := c.Join(panickyGaps{v})
+		require.NoError(t, err)
+		c.Change(false, writes(0)...)
+		synctest.Wait()
+		c.Change(false, writes(1, 2, 3, 4)...)
 		close(goOn)
 		time.Sleep(time.Minute)
-		s := stats(t, l)
-		v.converged(t, c)
+		s := settled(t, l)
+		assert.NoError(t, c.Err(v))
 		assert.EqualValues(t, 3, s.Healed)
 		assert.Zero(t, s.Panicked, "it is no notification's")
-		c.p.Stop()
+		c.Processor.Stop()
 	})
 }
 
-type panickyGaps struct{ *view }
+type panickyGaps struct{ *processortest.View }
 
 func (panickyGaps) OnGap([]event.Key) { panic("gap") }
 
-// TestOverload drives a slow handler for ever and checks after each loss that
-// the lost key's state arrives within the calls that the package promises.
+// TestOverload drives a slow handler for long and checks after each loss that
+// the object's state arrives within the calls that the package promises.
 func TestOverload(t *testing.T) {
 	seeds := uint64(12)
 	if testing.Short() {
 		seeds = 2
 	}
-	for _, policy := range []buffer.Policy{buffer.DropNewest, buffer.DropOldest} {
+	for name, policy := range dropping {
 		for _, capacity := range []int{1, 2, 7, 64, 300} {
 			for seed := range seeds {
-				t.Run(fmt.Sprintf("%d/%d/%d", policy, capacity, seed), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/cap=%d/seed=%d", name, capacity, seed), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { overload(t, policy, capacity, seed) })
 				})
 			}
@@ -357,72 +242,31 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// A loss is what a handler is owed for one key: a state of at least that
-// version, or none, by that number of calls.
-type loss struct{ version, by int }
-
 func overload(t *testing.T, policy buffer.Policy, capacity int, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	var books sync.Mutex // of calls and owed, between publisher and handler
-	calls, owed := 0, map[string][]loss{}
-	var l *Listener
-	fanout := PerListener(func(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
-		filed := p.Discard
-		p.Capacity, p.Policy = capacity, policy
-		p.Discard = func(n event.Notification, why buffer.Reason) {
-			l.gaps.mu.Lock()
-			told := l.gaps.isOvertaken(event.KeyOf(n.Object()), n.Seq)
-			l.gaps.mu.Unlock()
-			filed(n, why)
-			books.Lock()
-			defer books.Unlock()
-			if name := n.Object().GetName(); why == buffer.Overflow && !told {
-				due := loss{versionOf(n.Object()), calls + 1 + batchSize + capacity + healBatch + l.gaps.len()}
-				if earlier := owed[name]; len(earlier) > 0 {
-					due.by = max(due.by, earlier[len(earlier)-1].by)
-				}
-				owed[name] = append(owed[name], due)
-			}
-		}
-		return &tight{p: p}
+	rng, pace := rand.New(rand.NewPCG(seed, 0)), rand.New(rand.NewPCG(seed, 1))
+	var l *processor.Listener
+	var v *processortest.View
+	fanout := newTight(capacity, policy, func(d buffer.Discard[event.Notification]) buffer.Discard[event.Notification] {
+		return v.Owe(d, func() int { return processor.WithinCalls(l, capacity) })
 	})
-	c := newCluster(t, Options{Fanout: func() Fanout { return fanout() }})
-	v := newView()
-	v.told = func(name string, version int) {
-		books.Lock()
-		defer books.Unlock()
-		calls++
-		for len(owed[name]) > 0 && (version == 0 || version >= owed[name][0].version) {
-			due := owed[name][0]
-			v.check(calls <= due.by, "the loss of %s was healed by call %d, due by %d", name, calls, due.by)
-			owed[name] = owed[name][1:]
-		}
-	}
-	v.came = func(name string) {
-		books.Lock()
-		defer books.Unlock()
-		delete(owed, name)
-	}
-	pace := rand.New(rand.NewPCG(seed, 1))
-	v.during = func(string) { time.Sleep(time.Duration(pace.IntN(3)) * time.Millisecond) }
-	l = join(t, c.p, v, ListenerOptions{})
-	keys := 1 + rng.IntN(200)
+	objects := 1 + rng.IntN(200)
+	c := processortest.NewCluster(objects, processor.Options{Fanout: fanout})
+	v = processortest.NewView(c)
+	v.During = func(int) { time.Sleep(time.Duration(pace.IntN(3)) * time.Millisecond) }
+	l, err := c.Join(v)
+	require.NoError(t, err)
+	c.Processor.Start(t.Context())
 	for range 300 {
-		names := make([]string, rng.IntN(60))
-		for i := range names {
-			verb := []string{"", "", "", "", "-", "="}[rng.IntN(6)]
-			names[i] = verb + strconv.Itoa(rng.IntN(keys))
-		}
-		c.change(names...)
+		c.Change(false, c.Random(rng, rng.IntN(60))...)
 		time.Sleep(time.Duration(rng.IntN(25)) * time.Millisecond)
 	}
 	time.Sleep(time.Hour)
-	s := stats(t, l)
-	v.converged(t, c)
-	assert.Zero(t, s.Gaps)
-	if keys > 2 {
+	s := settled(t, l)
+	assert.NoError(t, c.Err(v))
+	assert.Zero(t, v.Owed())
+	if objects > 2 {
 		assert.NotZero(t, s.Healed)
 	}
-	assert.Nil(t, l.gaps.waiting, "memory of healed gaps")
-	c.p.Stop()
+	assert.False(t, processor.KeepsGaps(l), "memory of healed gaps")
+	c.Processor.Stop()
 }
