@@ -133,7 +133,8 @@ func (g *gaps) len() int {
 	return len(g.waiting)
 }
 
-// A healer is the scratch space of a listener's goroutine.
+// A healer is the scratch space for healing. The listener's goroutine uses it, or
+// waits while prepare does.
 type healer struct {
 	taken []gap
 	keys  []event.Key
@@ -171,29 +172,35 @@ func (l *Listener) heal(before uint64) {
 	}
 }
 
-// missed takes gaps and prepares the calls that close them. The publish lock
-// keeps the cache at what was published last, and gaps from being filed. It
-// returns false if there is nothing to heal after all: with everything, if
-// something has come to wait in the meantime.
-func (l *Listener) missed(before uint64) bool {
-	h := &l.healer
+// missed takes gaps and prepares the calls that close them. It returns false if
+// there is nothing to heal after all: with everything, if something has come to
+// wait in the meantime.
+func (l *Listener) missed(before uint64) (found bool) {
+	done := make(chan struct{})
+	l.p.under(func() {
+		defer close(done)
+		if before < everything || l.sub.Len() == 0 {
+			l.healer.prepare(&l.gaps, before, l.p.seq.Load(), l.p.o.Cache)
+			found = true
+		}
+	})
+	<-done // not a mutex, which a goroutine in a test's bubble must not wait for long
+	return found
+}
+
+// prepare needs the publish lock, which keeps the cache at what was published
+// last, at now, and gaps from being filed.
+func (h *healer) prepare(g *gaps, before, now uint64, cache func(event.Key) (event.Object, bool)) {
 	if h.taken == nil {
 		h.taken = make([]gap, healBatch)
 	}
-	l.p.mu.Lock()
-	defer l.p.release()
-	if before == everything && l.sub.Len() > 0 {
-		return false
-	}
-	now := l.p.seq.Load()
-	n := l.gaps.take(h.taken, before, now)
+	n := g.take(h.taken, before, now)
 	h.keys, h.calls = h.keys[:0], h.calls[:0]
-	for _, g := range h.taken[:n] {
-		h.keys = append(h.keys, g.key)
-		h.note(g, now, l.p.o.Cache)
+	for _, gap := range h.taken[:n] {
+		h.keys = append(h.keys, gap.key)
+		h.note(gap, now, cache)
 	}
 	clear(h.taken[:n])
-	return true
 }
 
 // note adds the call that closes a gap, if one is needed.
