@@ -98,7 +98,7 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 	for i := range a.changes {
 		c := &a.changes[i]
 		if c.Delete {
-			a.add(deleted(c.Object, deltas[i].FinalStateUnknown), publish)
+			a.add(deleted(c, deltas[i].FinalStateUnknown), publish)
 		} else {
 			a.add(a.written(c), publish)
 		}
@@ -112,7 +112,8 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 func (a *Applier) replaceAll(list *queue.List, publish func([]event.Notification)) {
 	changes, gone := a.indexer.Replace(list.Items, list.ResourceVersion)
 	for _, obj := range gone {
-		a.add(deleted(obj, true), publish)
+		n := event.Notification{Old: obj, Kind: event.Delete, Flags: event.FinalStateUnknown}
+		a.add(n, publish)
 	}
 	for i := range changes {
 		a.add(a.written(&changes[i]), publish)
@@ -127,8 +128,13 @@ func (a *Applier) syncAll(publish func([]event.Notification)) {
 	a.flush(publish)
 }
 
-func deleted(obj event.Object, unknown bool) event.Notification {
-	n := event.Notification{Old: obj, Kind: event.Delete}
+// deleted tells of a removal. The last state is seldom the one that the cache
+// held, which is what handlers were told.
+func deleted(c *indexer.Change, unknown bool) event.Notification {
+	n := event.Notification{Old: c.Object, New: c.Old, Kind: event.Delete}
+	if c.Old == nil {
+		n.New = event.Tombstone(event.KeyOf(c.Object))
+	}
 	if unknown {
 		n.Flags = event.FinalStateUnknown
 	}

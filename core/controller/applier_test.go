@@ -48,6 +48,13 @@ func TestTheKindDependsOnTheCache(t *testing.T) {
 			if c.cached != "" {
 				b.cache.Add(obj(c.cached))
 			}
+			b.onPublish = func(batch []event.Notification) {
+				told := ""
+				if before := batch[0].Before(); before != nil {
+					told = before.GetName() + "@" + before.GetResourceVersion()
+				}
+				assert.Equal(t, c.cached, told, "the state that handlers were told before")
+			}
 			require.NoError(t, b.Process([]queue.Delta{c.delta}, false))
 			assert.Equal(t, []string{c.want}, b.take())
 			_, ok := b.cache.Get(event.KeyOf(c.delta.Object))

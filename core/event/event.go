@@ -109,8 +109,9 @@ const (
 // holds it to that.
 type Notification struct {
 	Old Object // the state before, and of a delete the last one; nil for an add
-	// New is the state after; nil for a delete, unless that stands for an
-	// update too: then it is the state from which that update was.
+	// New is the state after. Of a delete it is the state that handlers were
+	// told before, which the last one may be newer than: a Tombstone if they
+	// were told of none, nil if it is Old. See Before.
 	New Object
 	// Seq numbers the notifications of one processor in the order of their
 	// publication, from 1. Replayed initial adds carry the Seq of the last
@@ -132,6 +133,19 @@ func (n *Notification) Object() Object {
 	return n.New
 }
 
+// Before returns the state that handlers have been told last when they are told
+// this notification, or nil if they have been told of none.
+func (n *Notification) Before() Object {
+	before := n.Old
+	if n.Kind == Delete && n.New != nil {
+		before = n.New
+	}
+	if _, none := before.(Tombstone); none {
+		return nil
+	}
+	return before
+}
+
 // String returns the notification in one line, for tests and logs.
 func (n Notification) String() string {
 	rv := func(o Object) string {
@@ -140,7 +154,11 @@ func (n Notification) String() string {
 		}
 		return o.GetResourceVersion()
 	}
-	s := fmt.Sprintf("%s %s %s>%s", n.Kind, KeyOf(n.Object()), rv(n.Old), rv(n.New))
+	after := n.New
+	if n.Kind == Delete {
+		after = nil
+	}
+	s := fmt.Sprintf("%s %s %s>%s", n.Kind, KeyOf(n.Object()), rv(n.Old), rv(after))
 	if n.Flags&Initial != 0 {
 		s += " initial"
 	}

@@ -46,8 +46,28 @@ func TestNotificationPrintsWhatHappened(t *testing.T) {
 		"update ns/x 1>2":                     {Old: a, New: b, Kind: Update},
 		"delete ns/x 2>- final-state-unknown": {Old: b, Kind: Delete, Flags: FinalStateUnknown},
 		"Kind(9) ns/x ->1":                    {New: a, Kind: 9},
+		"delete ns/x 2>-":                     {Old: b, New: a, Kind: Delete},
 		"delete ns/y >- final-state-unknown":  {Old: Tombstone{"ns", "y"}, Kind: Delete, Flags: FinalStateUnknown},
 	} {
 		assert.Equal(t, want, n.String())
+	}
+}
+
+func TestBefore(t *testing.T) {
+	a, b := object{"ns", "x", "1"}, object{"ns", "x", "2"}
+	none := Tombstone{"ns", "x"}
+	for want, notifications := range map[Object][]Notification{
+		a: {
+			{Old: a, New: b, Kind: Update},
+			{Old: a, Kind: Delete}, {Old: b, New: a, Kind: Delete}, {Old: none, New: a, Kind: Delete},
+		},
+		nil: {
+			{New: b, Kind: Add},
+			{Old: none, Kind: Delete}, {Old: b, New: none, Kind: Delete}, {Old: none, New: none, Kind: Delete},
+		},
+	} {
+		for _, n := range notifications {
+			assert.Equal(t, want, n.Before(), "%+v", n)
+		}
 	}
 }

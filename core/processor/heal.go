@@ -61,12 +61,8 @@ func (g *gaps) file(n *event.Notification) {
 	if g.keys == nil {
 		g.keys = map[event.Key]struct{}{}
 	}
-	seen := n.Old
-	if _, never := seen.(event.Tombstone); never {
-		seen = nil
-	}
 	g.keys[key] = struct{}{}
-	g.waiting = append(g.waiting, gap{key, seen, n.Seq})
+	g.waiting = append(g.waiting, gap{key, n.Before(), n.Seq})
 	g.any.Store(true)
 }
 
