@@ -6,6 +6,7 @@
 //	   │        └──▶ raw.txt, profiles
 //	   ├─▶ report ◀────┘      │
 //	   └─▶ flame ◀────────────┘
+//	cmd/micro ─▶ micro           buffers alone, operation by operation
 //
 // The benchmarks are for profiling, for quick looks while working on a buffer,
 // and to see that nothing that is measured has rotted: a test runs each of them

@@ -26,6 +26,7 @@ var benchmarks = []benchmark{
 	{"steady", "steady:events=200,rate=20000,keys=20"},
 	{"stall:events=100000", "stall:events=3000,keys=20"},
 	{"stall:stalled=0,events=100000", "stall:stalled=0,events=3000,keys=20"},
+	{"freeze:prefill=100000,seconds=1", "freeze:prefill=3000,rate=20000,seconds=0.01,keys=20"},
 	{"replay:speed=max", "replay:speed=max,trace=../loadgen/testdata/small.ndjson"},
 	{"replay:speed=1000", "replay:speed=1000,trace=../loadgen/testdata/small.ndjson"},
 }
@@ -35,16 +36,29 @@ func prepare(tb testing.TB, c worker.Contestant, label string) (*worker.Session,
 	tb.Helper()
 	w, err := loadgen.ParseWorkload(label)
 	require.NoError(tb, err)
-	session, err := worker.Prepare(c, c.Name, w)
+	session, err := worker.Prepare(c, w)
 	require.NoError(tb, err)
 	return session, w
+}
+
+// fitting returns the contestants for which the workload makes sense.
+func fitting(tb testing.TB, label string) (fit []worker.Contestant) {
+	tb.Helper()
+	w, err := loadgen.ParseWorkload(label)
+	require.NoError(tb, err)
+	for _, c := range contestants.Ours() {
+		if worker.Fits(c.Traits, w) == nil {
+			fit = append(fit, c)
+		}
+	}
+	return fit
 }
 
 // BenchmarkPipeline runs every workload with every buffer. An operation is a
 // whole run; the figures per event are means over the runs.
 func BenchmarkPipeline(b *testing.B) {
 	for _, bm := range benchmarks {
-		for _, c := range contestants.Ours() {
+		for _, c := range fitting(b, bm.measured) {
 			w, err := loadgen.ParseWorkload(bm.measured)
 			require.NoError(b, err)
 			b.Run(w.BenchName()+"/buffer="+c.Name, func(b *testing.B) {
@@ -68,7 +82,7 @@ func BenchmarkPipeline(b *testing.B) {
 // TestEveryBenchmarkRuns runs each benchmark once in its small size.
 func TestEveryBenchmarkRuns(t *testing.T) {
 	for _, bm := range benchmarks {
-		for _, c := range contestants.Ours() {
+		for _, c := range fitting(t, bm.tiny) {
 			session, w := prepare(t, c, bm.tiny)
 			t.Run(w.BenchName()+"/buffer="+c.Name, func(t *testing.T) {
 				require.NoError(t, session.Warm())

@@ -31,7 +31,7 @@ import (
 // go/build/deps_test.go, which has the same purpose for Go itself.
 const importPolicy = `
 	NONE < go.uber.org/atomic, github.com/stretchr/testify, go.uber.org/goleak;
-	NONE < github.com/HdrHistogram/hdrhistogram-go, github.com/google/pprof;
+	NONE < github.com/HdrHistogram/hdrhistogram-go, github.com/google/pprof, github.com/anishathalye/porcupine;
 	NONE < golang.org/x/perf, golang.org/x/sys;
 
 	# The pipeline. Whoever may import event may import atomic.
@@ -39,6 +39,7 @@ const importPolicy = `
 	core/event < core/source, core/indexer, core/buffer, core/queue;
 	core/source, core/queue < core/reflector;
 	core/event, core/buffer < core/processor;
+	core/processor < core/processor/processortest;
 	core/queue, core/indexer < core/controller;
 	core/reflector, core/controller, core/processor < core/informer;
 	NONE < core;
@@ -46,8 +47,9 @@ const importPolicy = `
 	# Neither does the work queue know the pipeline, nor the pipeline it.
 	go.uber.org/atomic < core/workqueue;
 
-	# The laws of buffers are tests that authors import.
+	# The laws of buffers are tests that authors import, and all that porcupine is for.
 	core/buffer, github.com/stretchr/testify, go.uber.org/goleak < core/buffer/buffertest;
+	github.com/anishathalye/porcupine < core/buffer/buffertest;
 
 	# A variant knows items, not what they are, nor its competitors.
 	core/buffer < variants/*;

@@ -17,8 +17,12 @@ type Load struct {
 	Resource       string    // what the objects are, such as "pods"
 	Initial        []*Object // the initial list, in list order
 	InitialVersion string    // the resource version of the initial list
-	// Due holds the intended time of each event after the release, ascending.
-	// It is nil for a closed loop, where all events are due at once.
+	// Prefill is how many events come before all others, in a closed loop of
+	// their own: they have to be released first and are never timed.
+	Prefill int
+	// Due holds the intended time, after the release, of each event from
+	// Prefill on, ascending. It is nil for a closed loop, where all events are
+	// due at once.
 	Due []time.Duration
 
 	objects []Object    // by ID, from 1 at index 0
@@ -78,6 +82,15 @@ func (l *Load) Objects() iter.Seq[*Object] {
 			}
 		}
 	}
+}
+
+// Parts returns how many releases the load takes: one for the prefill, if there
+// is one, and one for the rest.
+func (l *Load) Parts() int {
+	if l.Prefill > 0 {
+		return 2
+	}
+	return 1
 }
 
 // Duration returns the intended time of the last event; 0 for a closed loop.

@@ -46,6 +46,8 @@ var (
 	churn     = wholeOption("churn", 0, 100, func(w *Workload) *int { return &w.Churn })
 	count     = wholeOption("events", 1, maxEvents, func(w *Workload) *int { return &w.Events })
 	events    = orWord("auto", count)
+	prefill   = wholeOption("prefill", 0, maxEvents, func(w *Workload) *int { return &w.Prefill })
+	seconds   = numberOption("seconds", 3600, func(w *Workload) *float64 { return &w.Seconds })
 	rate      = numberOption("rate", maxRate, func(w *Workload) *float64 { return &w.Rate })
 	factor    = numberOption("speed", 1e6, func(w *Workload) *float64 { return &w.Speed })
 	speed     = orWord("max", factor)

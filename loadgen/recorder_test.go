@@ -72,6 +72,7 @@ func TestExpectIsWhatANaiveInformerDoes(t *testing.T) {
 		calls, cache := naiveCalls(load)
 		require.Equal(t, expect.Calls, len(calls), "seed %d", seed)
 		require.Equal(t, expect.Initial, len(load.Initial))
+		require.Equal(t, expect.Filled, len(load.Initial))
 		require.NoError(t, makeCalls(expect, calls), "seed %d", seed)
 		final := expect.Final()
 		require.Len(t, final, len(cache))
@@ -288,7 +289,7 @@ func TestCheckCache(t *testing.T) {
 
 func TestRecorderAllocatesNothing(t *testing.T) {
 	load := mustLoad(t, Synthetic{Keys: 2, Events: 10, Rate: 1})
-	for _, o := range []RecorderOptions{{}, {Latency: true}} {
+	for _, o := range []RecorderOptions{{}, {Latency: true}, {Latency: true, Lossy: true}} {
 		r := NewRecorder(load.Expect(), o)
 		r.Release(time.Now())
 		a, b := load.Object(1), load.Object(2)
@@ -302,8 +303,8 @@ func TestRecorderAllocatesNothing(t *testing.T) {
 
 func BenchmarkRecorder(b *testing.B) {
 	load := mustLoad(b, Synthetic{Keys: 2, Events: 10, Rate: 1})
-	for _, o := range []RecorderOptions{{}, {Latency: true}} {
-		b.Run(fmt.Sprintf("latency=%t", o.Latency), func(b *testing.B) {
+	for _, o := range []RecorderOptions{{}, {Latency: true}, {Lossy: true}} {
+		b.Run(fmt.Sprintf("latency=%t/lossy=%t", o.Latency, o.Lossy), func(b *testing.B) {
 			r := NewRecorder(load.Expect(), o)
 			r.Release(time.Now())
 			var h handler = r

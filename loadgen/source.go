@@ -17,6 +17,7 @@ import (
 //
 //	List ─▶ Initial at InitialVersion
 //	Watch ─▶ (blocked until Release) ─▶ events as they fall due ─▶ (blocked until Stop)
+//	                                    └ after a prefill: blocked until the second Release
 //
 // One stream is open at a time: a new watch stops the one before, and goes on
 // after the version it asks for, so a reader that reopens its watch misses
@@ -27,10 +28,9 @@ import (
 // timeout and no end of its own.
 type Source struct {
 	load    *Load
-	release chan time.Time // takes one
-	once    sync.Once
-	turn    sync.Mutex // held while events are taken, or positions moved
-	stream  *Stream    // guarded by turn
+	release chan time.Time // takes one for each part of the load
+	turn    sync.Mutex     // held while events are taken, or positions moved
+	stream  *Stream        // guarded by turn
 	opening sync.Mutex
 	open    *watch // the newest watch; guarded by opening
 }
@@ -42,13 +42,19 @@ var (
 
 // NewSource returns a source for one pipeline over the load.
 func NewSource(load *Load) *Source {
-	release := make(chan time.Time, 1)
+	release := make(chan time.Time, load.Parts())
 	return &Source{load: load, release: release, stream: NewStream(load, release)}
 }
 
-// Release lets the events flow; start is the zero of their intended times. Only
-// the first call counts.
-func (s *Source) Release(start time.Time) { s.once.Do(func() { s.release <- start }) }
+// Release lets the next part of the load flow: the prefill, if there is one, and
+// then the rest, of which start is the zero of the intended times. Calls beyond
+// the load's Parts do nothing.
+func (s *Source) Release(start time.Time) {
+	select {
+	case s.release <- start:
+	default:
+	}
+}
 
 // Lateness returns by how many nanoseconds events were handed out after their
 // intended times, or nil for a closed loop. Call it when the last event has been

@@ -117,6 +117,45 @@ func TestSourceWaits(t *testing.T) {
 	})
 }
 
+// A prefill flows as fast as it is read once it is released, and what comes after
+// it waits for a release of its own, also for a reader that opens its watch anew.
+func TestSourceReleasesAPrefillByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, rate := range []float64{0, 1000} {
+			load := mustLoad(t, Synthetic{Keys: 5, Events: 150, Prefill: 100, Rate: rate})
+			assert.Equal(t, 2, load.Parts())
+			s := NewSource(load)
+			w := openWatch(t, s, load.InitialVersion)
+			s.Release(time.Now())
+			checkEvents(t, load, 0, read(t, w, 100, 30))
+			w.Stop()
+			w = openWatch(t, s, load.Event(59).Object.GetResourceVersion())
+			checkEvents(t, load, 60, read(t, w, 40, 100))
+
+			dst := make([]source.Event, 100)
+			next := make(chan int)
+			go func() { next <- w.Next(dst) }()
+			time.Sleep(time.Hour)
+			select {
+			case <-next:
+				t.Fatal("the rest came before its release")
+			default:
+			}
+			start := time.Now().Add(time.Second)
+			s.Release(start)
+			s.Release(start.Add(time.Hour)) // there is no third part
+			checkEvents(t, load, 100, dst[:<-next])
+			assert.Equal(t, time.Duration(0), time.Since(start))
+			if rate > 0 {
+				checkEvents(t, load, 101, read(t, w, 50, 1))
+				assert.Equal(t, load.Duration(), time.Since(start))
+				assert.EqualValues(t, 51, s.Lateness().TotalCount(), "the prefill is never late")
+			}
+			w.Stop()
+		}
+	})
+}
+
 func TestSourceKeepsTheIntendedTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		load := mustLoad(t, Synthetic{Keys: 5, Events: 50, Rate: 1000})

@@ -13,6 +13,8 @@ import (
 //
 //	start ─▶ Next: sleep until the first is due ─▶ all that are due, up to len(dst)
 //
+// A prefill is a part of its own: it takes a start before that of the rest.
+//
 // It never skips an event and never waits for the reader: if the reader comes
 // late, or the machine was busy, all events that have become due go out as one
 // batch and their lateness is recorded.
@@ -21,8 +23,9 @@ import (
 type Stream struct {
 	load     *Load
 	start    <-chan time.Time
-	begun    time.Time // what start said
-	released bool      // begun is set and has come
+	begun    time.Time // what start said last
+	parts    int       // of the load, for which start has come
+	released bool      // begun has come
 	next     int       // position of the next event
 	lateness *hdrhistogram.Histogram
 	alarm    alarm
@@ -32,7 +35,7 @@ type Stream struct {
 
 // NewStream returns a stream that waits until start yields the zero of the
 // intended times, or is closed, which means now. A time in the future is waited
-// for.
+// for. start is read once for each of the load's Parts.
 func NewStream(load *Load, start <-chan time.Time) *Stream {
 	s := &Stream{load: load, start: start, stop: make(chan struct{})}
 	if load.Due != nil {
@@ -67,20 +70,23 @@ func (s *Stream) advance(limit int, stop <-chan struct{}) (from, to int) {
 	if from == s.load.Len() || !s.release(stop) {
 		return from, from
 	}
-	end := min(from+limit, s.load.Len())
-	if s.load.Due == nil {
+	end, timed := min(from+limit, s.load.Len()), s.load.Prefill
+	if from < timed {
+		end = min(end, timed)
+	}
+	if from < timed || s.load.Due == nil {
 		s.next = end
 		return from, end
 	}
 	now := time.Since(s.begun)
-	for s.load.Due[from] > now {
-		if !s.sleepUntil(s.load.Due[from], stop) {
+	for s.load.Due[from-timed] > now {
+		if !s.sleepUntil(s.load.Due[from-timed], stop) {
 			return from, from
 		}
 		now = time.Since(s.begun)
 	}
-	for to = from; to < end && s.load.Due[to] <= now; to++ {
-		record(s.lateness, now-s.load.Due[to])
+	for to = from; to < end && s.load.Due[to-timed] <= now; to++ {
+		record(s.lateness, now-s.load.Due[to-timed])
 	}
 	s.next = to
 	if to == s.load.Len() {
@@ -89,23 +95,28 @@ func (s *Stream) advance(limit int, stop <-chan struct{}) (from, to int) {
 	return from, to
 }
 
-// release waits for the start and reports whether it has come.
+// release waits for the start of the part that the next event belongs to, and
+// reports whether it has come.
 func (s *Stream) release(stop <-chan struct{}) bool {
-	if s.released {
-		return true
+	part := 1
+	if s.next >= s.load.Prefill {
+		part = s.load.Parts()
 	}
-	if s.begun.IsZero() {
+	for s.parts < part {
 		select {
 		case begun, told := <-s.start:
 			if !told {
 				begun = time.Now()
 			}
-			s.begun = begun
+			s.begun, s.released = begun, false
+			s.parts++
 		case <-stop:
 			return false
 		}
 	}
-	s.released = s.sleepUntil(0, stop)
+	if !s.released {
+		s.released = s.sleepUntil(0, stop)
+	}
 	return s.released
 }
 

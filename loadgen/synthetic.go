@@ -31,6 +31,8 @@ type Synthetic struct {
 	DeleteShare, AddShare float64
 	ObjectSize            int     // bytes of payload per object; 0 = none
 	Rate                  float64 // events per second, evenly spaced; 0 = closed loop
+	// Prefill is how many of the events make up the prefill.
+	Prefill int
 }
 
 const (
@@ -46,6 +48,8 @@ func (s *Synthetic) check() error {
 		return fmt.Errorf("loadgen: synthetic: %d keys: expected 1 to %d", s.Keys, maxKeys)
 	case s.Events < 0 || s.Events > maxEvents:
 		return fmt.Errorf("loadgen: synthetic: %d events: expected 0 to %d", s.Events, maxEvents)
+	case s.Prefill < 0 || s.Prefill > s.Events:
+		return fmt.Errorf("loadgen: synthetic: %d of %d events as prefill: expected 0 to all", s.Prefill, s.Events)
 	case s.Versions != 0 && s.Versions < MinVersions:
 		return fmt.Errorf("loadgen: synthetic: %d versions per key: expected at least %d",
 			s.Versions, MinVersions)
@@ -76,8 +80,9 @@ func (s Synthetic) Load() (*Load, error) {
 	}
 	load := d.builder.finish(d.version())
 	load.fill(s.ObjectSize)
+	load.Prefill = s.Prefill
 	if s.Rate > 0 {
-		load.Due = make([]time.Duration, load.Len())
+		load.Due = make([]time.Duration, load.Len()-load.Prefill)
 		for i := range load.Due {
 			load.Due[i] = time.Duration(min(float64(i)/s.Rate*float64(time.Second), maxDue))
 		}

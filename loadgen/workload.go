@@ -28,6 +28,8 @@ type Workload struct {
 	Stalled   int     // of these, how many block in their first live call
 	Keys      int     // of a synthetic load
 	Events    int     // of a synthetic load; 0 = as many as suit the listeners, see EventCount
+	Prefill   int     // events that flow before the clock starts, in a closed loop
+	Seconds   float64 // that Rate lasts; 0 = as Events says
 	Size      int     // bytes of payload per object
 	Churn     int     // percent of events that delete a key or add one again, half each
 	Rate      float64 // events per second; 0 = closed loop
@@ -76,6 +78,16 @@ var catalogue = []*kind{
 	},
 	{
 		defaults: Workload{
+			Name: "freeze",
+			Summary: "open loop behind handlers stopped with a backlog: how long a growing one freezes the others; " +
+				"stalled=0: control",
+			Listeners: 2, Stalled: 1, Keys: 10_000, Prefill: 3_900_000, Rate: 20_000, Seconds: 20, Seed: 1,
+		},
+		options: []option{stalled.shown(), listeners, prefill, rate, seconds, keys, churn, size, seed},
+		check:   needsRunnerAndBounds,
+	},
+	{
+		defaults: Workload{
 			Name:      "replay",
 			Summary:   "a recorded cluster, one informer per resource on one clock; speed=max: closed loop",
 			Listeners: 1, Speed: 100,
@@ -97,6 +109,13 @@ func needsRunner(w *Workload) error {
 			w.Stalled, w.Listeners)
 	}
 	return nil
+}
+
+func needsRunnerAndBounds(w *Workload) error {
+	if n := w.EventCount(); n > maxEvents {
+		return fmt.Errorf("%d events in all: expected at most %d", n, maxEvents)
+	}
+	return needsRunner(w)
 }
 
 // Workloads returns the catalogue, each workload with its defaults.
@@ -220,8 +239,24 @@ func (w *Workload) UnmarshalText(label []byte) (err error) {
 // Open reports whether events have intended times.
 func (w Workload) Open() bool { return w.Rate > 0 || w.Speed > 0 }
 
+// Stalls reports whether the workload is about stopped handlers and what the
+// others feel of them, as its control is too.
+func (w Workload) Stalls() bool {
+	return w.kind != nil && slices.ContainsFunc(w.kind.options, func(o option) bool { return o.name == stalled.name })
+}
+
+// Others returns the number of the first handler that a workload times. One that
+// Stalls leaves out those that stop, and its control, so that it times the same
+// handlers, the first.
+func (w Workload) Others() int {
+	if !w.Stalls() {
+		return 0
+	}
+	return min(max(1, w.Stalled), max(0, w.Listeners-1))
+}
+
 // EventCount returns the number of events of a synthetic load, the sentinel not
-// counted. Unless Events says it, an open load lasts two seconds, and a closed
+// counted. Unless Events or Seconds say it, an open load lasts two seconds, and a closed
 // one has as many as take the fastest contestants some 20 ms and the slowest
 // one to three seconds: with many listeners enough that the first growth of
 // their buffers is not most of what is allocated.
@@ -229,6 +264,8 @@ func (w Workload) EventCount() int {
 	switch {
 	case w.Events > 0:
 		return w.Events
+	case w.Seconds > 0:
+		return w.Prefill + max(1, int(w.Rate*w.Seconds))
 	case w.Rate > 0:
 		return max(1, int(2*w.Rate))
 	}
@@ -245,7 +282,7 @@ func (w Workload) Loads() ([]*Load, error) {
 		return w.replay()
 	}
 	load, err := Synthetic{
-		Seed: w.Seed, Keys: w.Keys, Events: w.EventCount(), ObjectSize: w.Size, Rate: w.Rate,
+		Seed: w.Seed, Keys: w.Keys, Events: w.EventCount(), ObjectSize: w.Size, Rate: w.Rate, Prefill: w.Prefill,
 		DeleteShare: float64(w.Churn) / 200, AddShare: float64(w.Churn) / 200,
 	}.Load()
 	if err != nil {
@@ -273,11 +310,14 @@ func (w *Workload) replay() ([]*Load, error) {
 }
 
 // NewRecorders returns one recorder per listener for one of the loads, the
-// stalling ones first. They measure latency if the workload is open.
-func (w Workload) NewRecorders(e *Expect) []*Recorder {
+// stalling ones first; lossy ones if the handlers need not hear of every event.
+// Those that are timed measure latency if the workload is open.
+func (w Workload) NewRecorders(e *Expect, lossy bool) []*Recorder {
 	recorders := make([]*Recorder, w.Listeners)
 	for i := range recorders {
-		recorders[i] = NewRecorder(e, RecorderOptions{Stall: i < w.Stalled, Latency: w.Open()})
+		recorders[i] = NewRecorder(e, RecorderOptions{
+			Stall: i < w.Stalled, Latency: w.Open() && i >= w.Others(), Lossy: lossy,
+		})
 	}
 	return recorders
 }

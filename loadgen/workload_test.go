@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -32,8 +33,13 @@ func TestParseWorkload(t *testing.T) {
 			"steady:rate=0.5,listeners=1,size=100,seed=9",
 			"workload=steady/rate=0.5/listeners=1/size=100/seed=9",
 		},
-		"stall":            {"stall:stalled=1", "workload=stall/stalled=1"},
-		"stall:stalled=0":  {"stall:stalled=0", "workload=stall/stalled=0"},
+		"stall":           {"stall:stalled=1", "workload=stall/stalled=1"},
+		"stall:stalled=0": {"stall:stalled=0", "workload=stall/stalled=0"},
+		"freeze":          {"freeze:stalled=1", "workload=freeze/stalled=1"},
+		"freeze:prefill=5,rate=2,seconds=0.5": {
+			"freeze:stalled=1,prefill=5,rate=2,seconds=0.5",
+			"workload=freeze/stalled=1/prefill=5/rate=2/seconds=0.5",
+		},
 		"replay":           {"replay:speed=100", "workload=replay/speed=100"},
 		"replay:speed=0":   {"replay:speed=max", "workload=replay/speed=max"},
 		"replay:speed=max": {"replay:speed=max", "workload=replay/speed=max"},
@@ -56,8 +62,8 @@ func TestParseWorkload(t *testing.T) {
 
 func TestParseWorkloadSaysWhatItExpects(t *testing.T) {
 	for _, tc := range []struct{ label, want string }{
-		{"", `unknown workload "": expected one of saturate, steady, stall, replay`},
-		{"saturated", `unknown workload "saturated": expected one of saturate, steady, stall, replay`},
+		{"", `unknown workload "": expected one of saturate, steady, stall, freeze, replay`},
+		{"saturated", `unknown workload "saturated": expected one of saturate, steady, stall, freeze, replay`},
 		{"Saturate", `unknown workload "Saturate"`},
 		{" saturate", `unknown workload " saturate"`},
 		{"saturate listeners=1", `unknown workload "saturate listeners=1"`},
@@ -101,6 +107,13 @@ func TestParseWorkloadSaysWhatItExpects(t *testing.T) {
 		},
 		{"stall:stalled=2", `workload stall: stalled=2 of listeners=2: expected at least one that runs`},
 		{"stall:listeners=0", `stalled=1 of listeners=0: expected at least one that runs`},
+		{"freeze:stalled=2", `workload freeze: stalled=2 of listeners=2: expected at least one that runs`},
+		{"freeze:seconds=0", `seconds=0: expected a number above 0 and up to 3600`},
+		{"freeze:prefill=-1", `prefill=-1: expected a whole number from 0 to 100000000`},
+		{
+			"freeze:prefill=99000000,rate=1000000,seconds=2",
+			`workload freeze: 101000000 events in all: expected at most 100000000`,
+		},
 		{
 			"replay:speed=fast",
 			`workload replay: speed=fast: expected a number above 0 and up to 1000000, or max`,
@@ -133,7 +146,7 @@ func TestWorkloadsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, []string{"saturate", "steady", "stall", "replay"}, names)
+	assert.Equal(t, []string{"saturate", "steady", "stall", "freeze", "replay"}, names)
 }
 
 func TestWorkloadAsText(t *testing.T) {
@@ -150,7 +163,8 @@ func TestWorkloadAsText(t *testing.T) {
 
 func TestWorkloadLoads(t *testing.T) {
 	for label, loads := range map[string]int{
-		"saturate:events=100": 1, "steady:rate=100": 1, "stall:events=100,keys=5": 1, "replay:speed=max": 13,
+		"freeze:prefill=50,rate=50": 1,
+		"saturate:events=100":       1, "steady:rate=100": 1, "stall:events=100,keys=5": 1, "replay:speed=max": 13,
 		"saturate:events=1000,churn=100,size=10": 1, "replay:trace=testdata/small.ndjson": 2,
 	} {
 		w, err := ParseWorkload(label)
@@ -162,7 +176,9 @@ func TestWorkloadLoads(t *testing.T) {
 			assert.Equal(t, w.Open(), load.Due != nil, label)
 		}
 		if w.Rate > 0 {
-			assert.Equal(t, 2*time.Second, built[0].Duration())
+			assert.Equal(t, time.Duration(cmp.Or(w.Seconds, 2)*float64(time.Second)), built[0].Duration())
+			assert.Equal(t, w.Prefill, built[0].Prefill)
+			assert.Len(t, built[0].Due, built[0].Len()-w.Prefill)
 		}
 	}
 }
@@ -193,6 +209,7 @@ func TestWorkloadEventCount(t *testing.T) {
 		"steady":                40_000,
 		"steady:rate=0.1":       1,
 		"stall":                 1_000_000,
+		"freeze":                4_300_000,
 	} {
 		w, err := ParseWorkload(label)
 		require.NoError(t, err)
@@ -206,7 +223,7 @@ func TestWorkloadRecorders(t *testing.T) {
 	loads, err := w.Loads()
 	require.NoError(t, err)
 	expect := loads[0].Expect()
-	recorders := w.NewRecorders(expect)
+	recorders := w.NewRecorders(expect, false)
 	require.Len(t, recorders, 3)
 	calls, _ := naiveCalls(loads[0])
 	for _, call := range calls {
@@ -222,6 +239,29 @@ func TestWorkloadRecorders(t *testing.T) {
 		<-r.Stalled()
 		r.Unstall()
 		<-r.Done()
+	}
+}
+
+func TestWorkloadTimesTheSameHandlersInItsControl(t *testing.T) {
+	for label, want := range map[string]struct {
+		stalls bool
+		others int
+	}{
+		"saturate": {false, 0}, "steady:listeners=3": {false, 0}, "replay": {false, 0},
+		"stall": {true, 1}, "stall:stalled=0": {true, 1}, "freeze:stalled=0": {true, 1},
+		"freeze:listeners=5,stalled=3": {true, 3}, "stall:listeners=1,stalled=0": {true, 0},
+	} {
+		w, err := ParseWorkload(label)
+		require.NoError(t, err)
+		assert.Equal(t, want.stalls, w.Stalls(), label)
+		assert.Equal(t, want.others, w.Others(), label)
+	}
+	w, err := ParseWorkload("freeze:prefill=3,rate=10,keys=2,listeners=3")
+	require.NoError(t, err)
+	loads, err := w.Loads()
+	require.NoError(t, err)
+	for i, r := range w.NewRecorders(loads[0].Expect(), true) {
+		assert.Equal(t, i > 0, r.Latency() != nil, "the one that stops is not timed")
 	}
 }
 

@@ -11,11 +11,16 @@ import (
 
 // go test -fuzz wants a function per target.
 
-func FuzzRing(f *testing.F)       { fuzz(f, "ring") }
-func FuzzLinkedList(f *testing.F) { fuzz(f, "linkedlist") }
-func FuzzChunked(f *testing.F)    { fuzz(f, "chunked") }
-func FuzzMPSC(f *testing.F)       { fuzz(f, "mpsc") }
-func FuzzSPSC(f *testing.F)       { fuzz(f, "spsc") }
+func FuzzRing(f *testing.F)         { fuzz(f, "ring") }
+func FuzzLinkedList(f *testing.F)   { fuzz(f, "linkedlist") }
+func FuzzChunked(f *testing.F)      { fuzz(f, "chunked") }
+func FuzzMPSC(f *testing.F)         { fuzz(f, "mpsc") }
+func FuzzSPSC(f *testing.F)         { fuzz(f, "spsc") }
+func FuzzDropNewest(f *testing.F)   { fuzz(f, "bounded:drop-newest") }
+func FuzzDropOldest(f *testing.F)   { fuzz(f, "bounded:drop-oldest") }
+func FuzzBlock(f *testing.F)        { fuzz(f, "bounded:block") }
+func FuzzBlockTimeout(f *testing.F) { fuzz(f, "bounded:block-timeout") }
+func FuzzCoalescing(f *testing.F)   { fuzz(f, "coalescing") }
 
 func fuzz(f *testing.F, name string) {
 	v, err := variants.Find[uint64](name)

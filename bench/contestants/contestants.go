@@ -21,25 +21,35 @@ import (
 	"informerlab/core/event"
 	"informerlab/core/indexer"
 	"informerlab/core/informer"
+	"informerlab/core/processor"
 	"informerlab/loadgen"
 	"informerlab/variants"
 )
 
-// Ours returns a contestant per entry of the catalogue of variants.
+// Ours returns a contestant per entry of the catalogue of variants, and then the
+// bounds.
 func Ours() []worker.Contestant {
 	var all []worker.Contestant
 	for _, v := range variants.All[event.Notification]() {
-		all = append(all, worker.Contestant{
-			Name:     v.Name,
-			Contract: v.Traits.String(),
-			New:      newPipeline,
-			Check: func(spec string) error {
-				_, _, err := variants.Fanout(spec)
-				return err
-			},
-		})
+		all = append(all, contestant(v, false))
+	}
+	for _, v := range variants.FanoutBounds() {
+		all = append(all, contestant(v, true))
 	}
 	return all
+}
+
+func contestant(v variants.Variant[event.Notification], bound bool) worker.Contestant {
+	return worker.Contestant{
+		Name: v.Name, Summary: v.Summary, Traits: v.Traits, Bound: bound,
+		New: func(ctx context.Context, load *loadgen.Load) (worker.Pipeline, error) {
+			return newPipeline(ctx, v.Name, load)
+		},
+		Parse: func(spec string) (worker.Contestant, error) {
+			_, named, err := variants.Fanout(spec)
+			return contestant(named, bound), err
+		},
+	}
 }
 
 // A pipeline is one informer over one load.
@@ -54,13 +64,13 @@ type pipeline struct {
 	started   bool
 }
 
-func newPipeline(load *loadgen.Load, o worker.Options) (worker.Pipeline, error) {
-	fanout, _, err := variants.Fanout(o.Spec)
+func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.Pipeline, error) {
+	fanout, _, err := variants.Fanout(spec)
 	if err != nil {
 		return nil, err
 	}
 	p := &pipeline{source: loadgen.NewSource(load), ended: make(chan error, 1)}
-	p.ctx, p.cancel = context.WithCancel(o.Context)
+	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.informer = informer.New(p.source, informer.Options{
 		Name:     load.Resource,
 		Fanout:   fanout,
@@ -118,7 +128,16 @@ func (p *pipeline) Each(f func(key event.Key, id uint64)) {
 	}
 }
 
-func (p *pipeline) Pending(i int) int { return int(p.handlers[i].Stats().Pending) }
+func (p *pipeline) Accounts() []processor.Stats {
+	if p.addFailed != nil {
+		return nil
+	}
+	accounts := make([]processor.Stats, 0, len(p.handlers))
+	for _, h := range p.handlers {
+		accounts = append(accounts, h.Stats())
+	}
+	return accounts
+}
 
 func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.Lateness() }
 
@@ -127,19 +146,4 @@ func (p *pipeline) Stop() {
 	if p.started {
 		<-p.ended
 	}
-}
-
-// Audit checks the account of every handler: nothing that was published to it
-// is missing, and a lossless buffer has discarded nothing.
-func (p *pipeline) Audit() error {
-	for i, h := range p.handlers {
-		stats := h.Stats()
-		if err := stats.Check(); err != nil {
-			return fmt.Errorf("handler %d: %w", i, err)
-		}
-		if lost := stats.Lost(); lost > 0 {
-			return fmt.Errorf("contestants: handler %d: %d notifications were discarded: %+v", i, lost, stats)
-		}
-	}
-	return nil
 }

@@ -65,15 +65,11 @@ func newSeries(name benchfmt.Name, varies string) *series {
 
 // writeDerived writes the figures that compare rows with one another: what one
 // more listener costs, how much throughput a stalled handler leaves to the
-// others, how many times client-go's throughput a buffer reaches, and which
-// latencies are not to be trusted.
+// others, how much a growing backlog freezes them, how many times client-go's
+// throughput a buffer reaches, and which latencies are not to be trusted.
 func (r *Results) writeDerived(w *bytes.Buffer) {
-	var lines []string
-	lines = append(lines, r.listenerCost()...)
-	lines = append(lines, r.stallKept()...)
-	lines = append(lines, r.stallBytes()...)
-	lines = append(lines, r.timesOutsider()...)
-	lines = append(lines, r.spoiled()...)
+	lines := slices.Concat(r.listenerCost(), r.stallKept(), r.stallBytes(), r.frozen(), r.timesOutsider(),
+		r.spoiled())
 	if len(lines) == 0 {
 		return
 	}
@@ -102,7 +98,8 @@ func (r *Results) listenerCost() []string {
 			perListener := func(at, none float64) float64 { return (at - none) / float64(n) }
 			cost := median(paired(s, zero, perListener))
 			costs[s.buffer] = cost
-			parts = append(parts, fmt.Sprintf("%s %ss", s.buffer, benchunit.Scale(cost, benchunit.Decimal)))
+			scaled := benchunit.Scale(cost, benchunit.Decimal)
+			parts = append(parts, fmt.Sprintf("%s %ss", r.losses.label(s.buffer), scaled))
 		}
 		if len(parts) == 0 {
 			continue
@@ -128,7 +125,7 @@ func (r *Results) stallKept() []string {
 			continue
 		}
 		kept := median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
-		parts = append(parts, fmt.Sprintf("%s %.0f %%", s.buffer, 100*kept))
+		parts = append(parts, fmt.Sprintf("%s %.0f %%", r.losses.label(s.buffer), 100*kept))
 	}
 	if len(parts) == 0 {
 		return nil
@@ -137,7 +134,8 @@ func (r *Results) stallKept() []string {
 }
 
 // stallBytes gives the bytes that each pending notification adds to what the
-// pipeline keeps anyway once it has handled the same events without a stall.
+// pipeline keeps anyway once it has handled the same events without a stall. With
+// few pending, as where some are lost, that would be noise.
 func (r *Results) stallBytes() []string {
 	kept, pending := r.collect("retained-B", "stalled"), r.collect("pending", "stalled")
 	bytes := map[string]float64{}
@@ -145,13 +143,13 @@ func (r *Results) stallBytes() []string {
 	for _, s := range r.collect("B/pending", "stalled") {
 		control := find(kept, s.workload, s.buffer, "stalled", "0")
 		backlog := find(pending, s.workload, s.buffer, "stalled", s.options["stalled"])
-		if control == nil || backlog == nil {
+		if control == nil || backlog == nil || r.losses[s.buffer] != "" {
 			continue
 		}
 		keeps := &series{values: paired(control, backlog, func(kept, n float64) float64 { return kept / n })}
 		added := median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
 		bytes[s.buffer] = added
-		parts = append(parts, fmt.Sprintf("%s %.1f", s.buffer, added))
+		parts = append(parts, fmt.Sprintf("%s %.1f", r.losses.label(s.buffer), added))
 	}
 	if len(parts) == 0 {
 		return nil
@@ -161,6 +159,29 @@ func (r *Results) stallBytes() []string {
 		line += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
 	}
 	return []string{line}
+}
+
+// frozen gives the others' worst latencies beside stopped handlers as multiples
+// of the control's.
+func (r *Results) frozen() []string {
+	var lines []string
+	for _, unit := range []string{"p99.9-sec", "max-sec"} {
+		all := r.collect(unit, "stalled")
+		var parts []string
+		for _, s := range all {
+			control := find(all, s.workload, s.buffer, "stalled", "0")
+			if s.options["stalled"] == "0" || control == nil {
+				continue
+			}
+			factor := median(paired(s, control, func(stalled, free float64) float64 { return stalled / free }))
+			parts = append(parts, r.losses.label(s.buffer)+" "+times(factor))
+		}
+		if len(parts) > 0 {
+			lines = append(lines, fmt.Sprintf("  the others' %s beside a stopped handler, times the control's: %s",
+				strings.TrimSuffix(unit, "-sec"), strings.Join(parts, ", ")))
+		}
+	}
+	return lines
 }
 
 // timesOutsider gives events per second as a multiple of client-go's.
@@ -177,7 +198,7 @@ func (r *Results) timesOutsider() []string {
 		for _, ours := range all {
 			if ours.workload == s.workload && ours.buffer != outsider {
 				factor := median(paired(theirs, ours, func(a, b float64) float64 { return a / b }))
-				parts = append(parts, ours.buffer+" "+times(factor))
+				parts = append(parts, r.losses.label(ours.buffer)+" "+times(factor))
 			}
 		}
 		if len(parts) > 0 {

@@ -19,6 +19,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,25 +31,49 @@ import (
 // this name and no other is asked for.
 const DefaultBase = "reference"
 
+// LossKey is the key of the file configuration that says what a buffer may lose.
+// A result without it is of one that loses nothing.
+const LossKey = "loss"
+
 const legend = `
 Medians over process blocks ± half the 95 % interval. The ratio is to the base
 column: below 1x is less, and in the tables less is better. ~ is not significant at p < 0.05.
+`
+
+const lossLegend = `≠ compares unlike work: the two buffers differ in what they may lose, which stands under
+their names, so neither is better for being less.
 `
 
 // Results are the benchmark results of one or more raw texts.
 type Results struct {
 	records []*benchfmt.Result
 	units   benchfmt.UnitMetadataMap
+	losses  losses
+}
+
+// losses says what buffers may lose, by their names. Those that lose nothing are
+// not in it.
+type losses map[string]string
+
+// label returns a buffer's name, with what it may lose.
+func (l losses) label(buffer string) string {
+	if loss := l[buffer]; loss != "" {
+		return buffer + " (" + loss + ")"
+	}
+	return buffer
 }
 
 // Read reads raw text; name is used in errors, which tell file and line.
 func Read(raw io.Reader, name string) (*Results, error) {
-	results := &Results{}
+	results := &Results{losses: losses{}}
 	reader := benchfmt.NewReader(raw, name)
 	for reader.Scan() {
 		switch record := reader.Result().(type) {
 		case *benchfmt.Result:
 			results.records = append(results.records, record.Clone())
+			if loss := record.GetConfig(LossKey); loss != "" {
+				results.losses[newSeries(record.Name, "").buffer] = loss
+			}
 		case *benchfmt.SyntaxError:
 			return nil, fmt.Errorf("report: %w", record)
 		}
@@ -58,6 +83,18 @@ func Read(raw io.Reader, name string) (*Results, error) {
 	}
 	results.units = reader.Units()
 	return results, nil
+}
+
+// Add adds the results of another raw text, as if they were later blocks of the
+// same run.
+func (r *Results) Add(later *Results) {
+	r.records = append(r.records, later.records...)
+	for key, metadata := range later.units {
+		if r.units[key] == nil {
+			r.units[key] = metadata
+		}
+	}
+	maps.Copy(r.losses, later.losses)
 }
 
 // Len returns the number of benchmark lines.
@@ -87,6 +124,9 @@ func (r *Results) Write(w io.Writer, base string) error {
 	if len(tables) > 0 {
 		r.writeDerived(&text)
 		text.WriteString(legend)
+		if len(r.losses) > 0 {
+			text.WriteString(lossLegend)
+		}
 	}
 	if _, err := w.Write(text.Bytes()); err != nil {
 		return fmt.Errorf("report: write: %w", err)
@@ -118,6 +158,10 @@ func (r *Results) tables(base string) ([]*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("report: row projection: %w", err)
 	}
+	// Columns that lose are marked, not put into a table of their own.
+	if _, err := parser.Parse(LossKey, filter); err != nil {
+		return nil, fmt.Errorf("report: loss projection: %w", err)
+	}
 	var buffers []string
 	tables := map[benchproc.Key]*table{}
 	var keys []benchproc.Key
@@ -129,7 +173,7 @@ func (r *Results) tables(base string) ([]*table, error) {
 		for i, key := range byTable.ProjectValues(record) {
 			t := tables[key]
 			if t == nil {
-				t = newTable(key.Get(unit), r.units)
+				t = newTable(key.Get(unit), r.units, r.losses)
 				tables[key], keys = t, append(keys, key)
 			}
 			t.add(row, column, record.Values[i].Value)

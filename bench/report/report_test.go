@@ -15,24 +15,29 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files instead of comparing")
 
-func render(t *testing.T, base string) string {
+func render(t *testing.T, name, base string) string {
 	t.Helper()
-	raw, err := os.Open(filepath.Join("testdata", "raw.txt"))
+	raw, err := os.Open(filepath.Join("testdata", name))
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, raw.Close()) }()
-	results, err := report.Read(raw, "raw.txt")
+	results, err := report.Read(raw, name)
 	require.NoError(t, err)
 	var out strings.Builder
 	require.NoError(t, results.Write(&out, base))
 	return out.String()
 }
 
-// TestGoldenTables compares whole reports of a committed raw text with
-// committed tables. go test ./bench/report -rewrite makes them again.
+// TestGoldenTables compares whole reports of committed raw texts with committed
+// tables, of which one is of buffers that lose differently. go test
+// ./bench/report -rewrite makes them again.
 func TestGoldenTables(t *testing.T) {
-	for base, file := range map[string]string{"": "table.txt", "client-go": "table-client-go.txt"} {
+	for file, from := range map[string]struct{ raw, base string }{
+		"table.txt":           {"raw.txt", ""},
+		"table-client-go.txt": {"raw.txt", "client-go"},
+		"unlike-table.txt":    {"unlike-raw.txt", "ring"},
+	} {
 		path := filepath.Join("testdata", file)
-		got := render(t, base)
+		got := render(t, from.raw, from.base)
 		if *rewrite {
 			require.NoError(t, os.WriteFile(path, []byte(got), 0o666))
 		}
@@ -40,6 +45,24 @@ func TestGoldenTables(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(want), got, file)
 	}
+}
+
+// TestAdd makes one report of two raw texts, of which the second begins with a
+// buffer that loses nothing where the first ended with one that does.
+func TestAdd(t *testing.T) {
+	text := "Unit ns/event better=lower\nBenchmarkX/buffer=ring 1 5 ns/event\n\nloss: drops all\n\n" +
+		"BenchmarkX/buffer=null 1 4 ns/event\n"
+	first, err := report.Read(strings.NewReader(text), "first")
+	require.NoError(t, err)
+	second, err := report.Read(strings.NewReader(text+"BenchmarkX/buffer=null 1 2 other-ns/event\n"), "second")
+	require.NoError(t, err)
+	first.Add(second)
+	assert.Equal(t, 5, first.Len())
+	var out strings.Builder
+	require.NoError(t, first.Write(&out, "ring"))
+	assert.Regexp(t, `ring +│ +null`, out.String())
+	assert.Contains(t, out.String(), "≠~0.800x (p=0.333 n=2)")
+	assert.Contains(t, out.String(), "other-sec/event")
 }
 
 // TestBadInput checks that errors say where.

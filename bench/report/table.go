@@ -22,6 +22,7 @@ type table struct {
 	config     string
 	unit       string
 	assumption benchmath.Assumption
+	losses     losses
 	rows       []benchproc.Key
 	columns    []benchproc.Key // the base first
 	cells      map[place]*cell
@@ -36,8 +37,8 @@ type cell struct {
 	summary benchmath.Summary
 }
 
-func newTable(unit string, units benchfmt.UnitMetadataMap) *table {
-	return &table{unit: unit, assumption: units.GetAssumption(unit), cells: map[place]*cell{}}
+func newTable(unit string, units benchfmt.UnitMetadataMap, l losses) *table {
+	return &table{unit: unit, assumption: units.GetAssumption(unit), losses: l, cells: map[place]*cell{}}
 }
 
 func (t *table) add(row, column benchproc.Key, value float64) {
@@ -96,15 +97,7 @@ func leadingDigits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123
 
 // write renders the table as text.
 func (t *table) write(w *bytes.Buffer) {
-	head := [][]string{{""}, {""}}
-	for i, column := range t.columns {
-		head[0] = append(head[0], column.StringValues())
-		second := t.unit
-		if i > 0 {
-			second += "  vs " + t.columns[0].StringValues()
-		}
-		head[1] = append(head[1], second)
-	}
+	head := t.head()
 	var lines [][]parts
 	widths := make([]partWidths, len(t.columns))
 	first := 0
@@ -117,13 +110,14 @@ func (t *table) write(w *bytes.Buffer) {
 		first = max(first, utf8.RuneCountInString(rowName(row)))
 	}
 	for c := range t.columns {
-		need := max(utf8.RuneCountInString(head[0][c+1]), utf8.RuneCountInString(head[1][c+1]))
-		widths[c].comparison += max(0, need-widths[c].all())
+		for _, h := range head {
+			widths[c].comparison += max(0, utf8.RuneCountInString(h[c])-widths[c].all())
+		}
 	}
 	for _, h := range head {
 		line := pad("", first)
 		for c := range t.columns {
-			line += " │ " + center(h[c+1], widths[c].all())
+			line += " │ " + center(h[c], widths[c].all())
 		}
 		fmt.Fprintf(w, "%s │\n", line)
 	}
@@ -137,6 +131,30 @@ func (t *table) write(w *bytes.Buffer) {
 	for i, note := range t.notes {
 		fmt.Fprintf(w, "%s %s\n", superscript(i+1), note)
 	}
+}
+
+// head returns the lines above the columns: names, what those lose that do, and
+// the unit.
+func (t *table) head() [][]string {
+	var names, lost, units []string
+	lossy := false
+	for i, column := range t.columns {
+		name, unit := column.StringValues(), t.unit
+		if i > 0 {
+			unit += "  vs " + t.columns[0].StringValues()
+		}
+		names, lost, units = append(names, name), append(lost, t.losses[name]), append(units, unit)
+		lossy = lossy || t.losses[name] != ""
+	}
+	if !lossy {
+		return [][]string{names, units}
+	}
+	return [][]string{names, lost, units}
+}
+
+// alike reports whether a column may lose what the base may.
+func (t *table) alike(column benchproc.Key) bool {
+	return t.losses[column.StringValues()] == t.losses[t.columns[0].StringValues()]
 }
 
 // parts are the texts of one cell, each aligned over its column.
@@ -177,6 +195,9 @@ func (t *table) line(row benchproc.Key) []parts {
 		if base != nil && c != base {
 			compared := t.assumption.Compare(base.sample, c.sample)
 			p.comparison = ratio(base.summary.Center, c.summary.Center, compared)
+			if !t.alike(column) {
+				p.comparison = "≠" + p.comparison
+			}
 			warnings = append(warnings, compared.Warnings...)
 		}
 		p.interval += t.note(warnings)
@@ -206,8 +227,10 @@ func times(factor float64) string {
 		return fmt.Sprintf("%.1fx", factor)
 	case factor >= 1:
 		return fmt.Sprintf("%.2fx", factor)
+	case factor >= 0.001:
+		return fmt.Sprintf("%.3fx", factor)
 	}
-	return fmt.Sprintf("%.3fx", factor)
+	return fmt.Sprintf("%.1gx", factor)
 }
 
 // note files warnings as footnotes and returns their marks.

@@ -18,6 +18,7 @@ import (
 
 	"informerlab/bench/report"
 	"informerlab/bench/worker"
+	"informerlab/core/buffer"
 	"informerlab/loadgen"
 )
 
@@ -171,13 +172,18 @@ func (f *Folder) begin() (err error) {
 }
 
 // config is the file configuration of raw results: what results must share to
-// be compared. The rest of the environment is in run.json.
-func (f *Folder) config() []benchfmt.Config {
+// be compared. So what a buffer loses is in it, unless that is nothing. The rest
+// of the environment is in run.json.
+func (f *Folder) config(arm Arm) []benchfmt.Config {
+	loss := string(arm.Traits.Loss)
+	if arm.Traits.Loss == buffer.Lossless {
+		loss = ""
+	}
 	env := f.manifest.Environment
 	var config []benchfmt.Config
 	for _, kv := range [][2]string{
 		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"pkg", "informerlab/bench"},
-		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(env.GOMAXPROCS)},
+		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(env.GOMAXPROCS)}, {report.LossKey, loss},
 	} {
 		if kv[1] != "" {
 			// A literal, as Result.SetConfig makes keys that a writer leaves out.
@@ -195,7 +201,7 @@ func (f *Folder) write(w loadgen.Workload, arms []Arm, m *measured) error {
 	}
 	for i, arm := range arms {
 		result := benchfmt.Result{
-			Config: f.config(),
+			Config: f.config(arm),
 			Name:   benchfmt.Name("Pipeline/" + w.BenchName() + "/buffer=" + arm.Buffer),
 			Iters:  m.results[i][0].Events * m.rounds,
 			Values: medians(m.results[i][:m.rounds]),

@@ -41,7 +41,7 @@ func fakeWorker() {
 		switch request.Op {
 		case worker.OpList:
 			response.Version = worker.Version
-			response.Contestants = []worker.Listing{{Name: "fast", Contract: "none"}}
+			response.Contestants = []worker.Listing{{Name: "fast"}}
 		case worker.OpPrepare:
 			contestant = request.Contestant
 			response.Events = 1000

@@ -22,6 +22,8 @@ func MeasureOf(w loadgen.Workload) Measure {
 		}
 	case "stall":
 		return Measure{Blocks: 6, Rounds: 1, Seconds: 2}
+	case "freeze":
+		return Measure{Blocks: 5, Rounds: 1, Seconds: 10 + w.Seconds}
 	case "steady":
 		return Measure{Blocks: 6, Rounds: 1, Seconds: 3}
 	case "replay":

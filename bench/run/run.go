@@ -34,12 +34,14 @@ import (
 	"time"
 
 	"informerlab/bench/flame"
+	"informerlab/core/buffer"
 	"informerlab/loadgen"
 )
 
 // An Arm is one contestant and the program that serves it.
 type Arm struct {
-	Buffer  string   // the contestant with its options, a label of results
+	Buffer  string // the contestant with its options, a label of results
+	Traits  buffer.Traits
 	Command []string // starts a worker that has it
 }
 

@@ -79,7 +79,7 @@ func TestExecuteWritesAWholeRun(t *testing.T) {
 	assert.Contains(t, text, "BenchmarkPipeline/workload=saturate/listeners=2"+
 		"/buffer=fast:option,cap=2 3000 100.002 ns/event ")
 	assert.Contains(t, text, "Unit ns/event better=lower\n")
-	assert.Contains(t, text, "Unit pending assume=exact\n")
+	assert.Contains(t, text, "Unit healed better=lower\n")
 	assert.Contains(t, text, "\ngoos: ")
 	assert.Contains(t, read(t, folder, "table.txt"), "(p=0.100 n=3)")
 	assert.FileExists(t, filepath.Join(folder.Path, "env.txt"))

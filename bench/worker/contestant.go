@@ -9,10 +9,17 @@
 // A worker speaks one JSON value a line on its standard input and output, so a
 // contestant of any origin can take part: a program outside this module only
 // has to call Serve with its own contestants. Measurement starts when the watch
-// events are released, after the initial list has been handled by everyone, and
-// ends when every handler has had its last call. Then the calls of each handler
-// and the content of the cache are compared with what the load says they must
-// be; a difference is an error.
+// events are released, after the initial list (and the prefill of a load that
+// has one) has been handled, and ends when every handler that is timed knows the
+// sentinel, the last event. Then all is checked, and a difference is an error:
+//
+//	the cache      holds what the load says
+//	the handlers   of a lossless buffer have had every call, in order; of a lossy one
+//	               they know the final state, by calls that fit to one another
+//	the account    of a contestant that keeps one adds up, call by call
+//
+// A contestant that discards all is done when the cache has the sentinel and the
+// account shows that nothing was left out.
 //
 // Limits: one run at a time; CPU time and page faults come from getrusage, so
 // they cover the whole process, its garbage collector included.
@@ -20,57 +27,59 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"informerlab/core/buffer"
 	"informerlab/core/event"
+	"informerlab/core/processor"
 	"informerlab/loadgen"
 )
 
 // A Contestant is one way from a source to handlers that can be measured.
 type Contestant struct {
-	Name     string // as in -buffers and in results, without options
-	Contract string // its promise in one line, for lab list
+	Name    string // as in -buffers and in results, with its options if it has any
+	Summary string // what it is, in one line
+	Traits  buffer.Traits
+	Bound   bool // it shows what others could reach, and does not compete with them
 	// New builds a pipeline for one run over load. What has to be converted
 	// for the contestant is converted here, before the clock starts; load is
-	// read only, and conversions may be kept from one call to the next. spec
-	// in Options is the whole contestant, options included.
-	New func(load *loadgen.Load, o Options) (Pipeline, error)
-	// Check reports whether spec, which starts with Name, is a contestant
-	// that New can build. Nil means that Name takes no options.
-	Check func(spec string) error
-}
-
-// Options tell a contestant how to build one pipeline.
-type Options struct {
-	// Context carries the profiler labels of the run and is what the pipeline
-	// has to derive its own contexts from; it does not end before Stop.
-	Context context.Context
-	// Spec is the contestant's name with its options: "ring",
-	// "bounded:drop-oldest,cap=1024".
-	Spec string
+	// read only, and conversions may be kept from one call to the next. ctx
+	// carries the profiler labels of the run and is what the pipeline has to
+	// derive its own contexts from; it does not end before Stop.
+	New func(ctx context.Context, load *loadgen.Load) (Pipeline, error)
+	// Parse returns the contestant that spec stands for, which has the same
+	// name up to the first colon, or an error if there is none. Nil means that
+	// Name takes no options.
+	Parse func(spec string) (Contestant, error)
 }
 
 // A Pipeline is one contestant over one load. Its methods are called by one
-// goroutine, in the order AddHandler…, Start, Release, any of the others, Stop.
+// goroutine, in the order AddHandler…, Start, Release, any of the others, Stop,
+// Accounts.
 type Pipeline interface {
 	// AddHandler adds the next handler, number 0 first. Only before Start.
 	AddHandler(r *loadgen.Recorder)
 	// Start runs the pipeline and returns when every handler has had the
-	// whole initial list.
+	// whole initial list, but for what its buffer lost of it.
 	Start() error
-	// Release lets the watch events flow; start is the zero of their intended
-	// times.
+	// Release lets the next of the load's Parts flow; start is the zero of the
+	// intended times in the last part.
 	Release(start time.Time)
 	// Has reports whether the cache holds the key.
 	Has(key event.Key) bool
 	// Each calls f for every object in the cache, in any order. It is called
 	// after the last event.
 	Each(f func(key event.Key, id uint64))
-	// Pending returns the number of notifications that wait for handler i, or
-	// -1 if the contestant cannot tell.
-	Pending(i int) int
+	// Accounts returns what became of the notifications of each handler, in
+	// order, or nil if the contestant keeps no accounts. It may be called at
+	// any time after Start, and they have to be exact after Stop. A contestant
+	// that is not lossless has to keep them.
+	Accounts() []processor.Stats
 	// Lateness returns by how many nanoseconds the generator was late for its
 	// events, or nil if the load has no intended times.
 	Lateness() *hdrhistogram.Histogram
@@ -79,10 +88,42 @@ type Pipeline interface {
 	Stop()
 }
 
-// An Auditor is a Pipeline that keeps accounts of its own. They are checked at
-// the end of every run, after Stop.
-type Auditor interface {
-	// Audit returns an error if a notification is unaccounted for, or was
-	// discarded although the contestant's contract is to lose none.
-	Audit() error
+// ErrUnknown says that no contestant has a name.
+var ErrUnknown = errors.New("unknown buffer")
+
+// Find returns the contestant that spec, a name with or without options, stands
+// for. If none has the name it fails with ErrUnknown and lists the names.
+func Find(contestants []Contestant, spec string) (Contestant, error) {
+	name, _, options := strings.Cut(spec, ":")
+	var names []string
+	for _, c := range contestants {
+		names = append(names, c.Name)
+		family, _, _ := strings.Cut(c.Name, ":")
+		switch {
+		case family != name:
+			continue
+		case c.Parse != nil:
+			return c.Parse(spec)
+		case options:
+			return c, fmt.Errorf("worker: buffer %q: %s takes no options", spec, name)
+		}
+		return c, nil
+	}
+	known := strings.Join(names, ", ")
+	return Contestant{}, fmt.Errorf("worker: %w %q: expected one of %s", ErrUnknown, name, known)
+}
+
+// Fits returns an error if the workload makes no sense for a contestant with
+// these traits: a handler that stops would stop all that blocks behind it, the
+// lab included, and one that is never called cannot stop.
+func Fits(traits buffer.Traits, w loadgen.Workload) error {
+	switch {
+	case traits.Blocks && w.Stalled > 0:
+		return fmt.Errorf("worker: workload %s: a buffer that blocks would stop the cache and all other handlers "+
+			"for as long as one handler stops: expected stalled=0 or a buffer that does not block", w)
+	case traits.Loss == buffer.DropsEvery && w.Stalls():
+		return fmt.Errorf("worker: workload %s: behind a buffer that discards all no handler is ever called: "+
+			"expected another buffer", w)
+	}
+	return nil
 }

@@ -1,20 +1,26 @@
 package worker_test
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"informerlab/bench/worker"
+	"informerlab/core/buffer"
 	"informerlab/core/event"
+	"informerlab/core/processor"
 	"informerlab/core/source"
 	"informerlab/loadgen"
 )
 
 // A fake is the simplest pipeline there can be: one goroutine per handler reads
-// a stream of its own and calls the handler inline. A fault makes it wrong.
+// a stream of its own and calls the handler inline. A fault makes it wrong. A
+// lossy one forgets every third event and heals before the last one.
 type fake struct {
+	lossy     bool
+	forgetful []*forgetful // of a lossy one, by handler
 	load      *loadgen.Load
 	fault     string
 	recorders []*loadgen.Recorder
@@ -26,12 +32,16 @@ type fake struct {
 }
 
 func fakes(fault string) []worker.Contestant {
-	return []worker.Contestant{{
-		Name: "fake", Contract: "FIFO, lossless, for tests",
-		New: func(load *loadgen.Load, _ worker.Options) (worker.Pipeline, error) {
-			return &fake{load: load, fault: fault, cache: map[event.Key]uint64{}}, nil
-		},
-	}}
+	contestant := func(name string, loss buffer.Loss) worker.Contestant {
+		return worker.Contestant{
+			Name: name, Summary: "for tests", Traits: buffer.Traits{Order: buffer.FIFO, Loss: loss},
+			New: func(_ context.Context, load *loadgen.Load) (worker.Pipeline, error) {
+				lossy := loss != buffer.Lossless
+				return &fake{load: load, fault: fault, cache: map[event.Key]uint64{}, lossy: lossy}, nil
+			},
+		}
+	}
+	return []worker.Contestant{contestant("fake", buffer.Lossless), contestant("lossy", buffer.DropsNew)}
 }
 
 func (f *fake) AddHandler(r *loadgen.Recorder) { f.recorders = append(f.recorders, r) }
@@ -45,15 +55,19 @@ func (f *fake) Start() error {
 	}
 	// One more stream than handlers fills the cache.
 	for i := range len(f.recorders) + 1 {
-		start := make(chan time.Time, 1)
+		start := make(chan time.Time, f.load.Parts())
 		stream := loadgen.NewStream(f.load, start)
 		f.starts, f.streams = append(f.starts, start), append(f.streams, stream)
 		apply := f.apply
-		if i < len(f.recorders) {
+		switch {
+		case i < len(f.recorders) && f.lossy:
+			forgetful := newForgetful(f.load, f.recorders[i], f.fault)
+			f.forgetful = append(f.forgetful, forgetful)
+			apply = forgetful.apply
+		case i < len(f.recorders) && f.fault != "":
+			apply = broken(f.fault, handle(f.recorders[i]))
+		case i < len(f.recorders):
 			apply = handle(f.recorders[i])
-			if f.fault != "" {
-				apply = broken(f.fault, apply)
-			}
 		}
 		f.running.Go(func() { play(f.load, stream, apply) })
 	}
@@ -144,7 +158,15 @@ func (f *fake) Each(yield func(event.Key, uint64)) {
 	}
 }
 
-func (f *fake) Pending(int) int { return -1 }
+func (f *fake) Accounts() (accounts []processor.Stats) {
+	if f.fault == "keeps no account" {
+		return nil
+	}
+	for _, forgetful := range f.forgetful {
+		accounts = append(accounts, forgetful.account())
+	}
+	return accounts
+}
 
 func (f *fake) Lateness() *hdrhistogram.Histogram { return f.streams[0].Lateness() }
 

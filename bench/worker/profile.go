@@ -54,7 +54,7 @@ func (s *Session) Profile(cpuPath, heapPath string, want time.Duration) error {
 			return fmt.Errorf("worker: profile: parse cpu profile: %w", err)
 		}
 		cpus, heaps = append(cpus, p), append(heaps, heap)
-		if s.workload.Name == "stall" {
+		if s.workload.Stalls() {
 			break // backlogs of several runs would add up to one that never was
 		}
 	}

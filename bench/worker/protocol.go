@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
+	"informerlab/core/buffer"
 	"informerlab/loadgen"
 )
 
 // Version is the version of the protocol. A worker built from another checkout
 // may speak another one, and a driver must not use it then.
-const Version = 1
+const Version = 2
 
 // The operations of the protocol, in the order a driver asks for them.
 const (
@@ -50,8 +50,9 @@ type Response struct {
 
 // A Listing describes a contestant of a worker.
 type Listing struct {
-	Name     string `json:"name"`
-	Contract string `json:"contract"`
+	Name    string        `json:"name"`
+	Summary string        `json:"summary"`
+	Traits  buffer.Traits `json:"traits"`
 }
 
 // maxLine is the longest line of the protocol: a request holds at most two paths.
@@ -99,7 +100,7 @@ func (s *server) answer(r Request) (Response, error) {
 	case OpList:
 		list := make([]Listing, 0, len(s.contestants))
 		for _, c := range s.contestants {
-			list = append(list, Listing{c.Name, c.Contract})
+			list = append(list, Listing{c.Name, c.Summary, c.Traits})
 		}
 		return Response{Version: Version, Contestants: list}, nil
 	case OpPrepare:
@@ -129,30 +130,8 @@ func (s *server) prepare(r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	if s.session, err = Prepare(c, r.Contestant, w); err != nil {
+	if s.session, err = Prepare(c, w); err != nil {
 		return Response{}, err
 	}
 	return Response{Events: s.session.events, SpanNS: int64(s.session.span)}, nil
-}
-
-// Find returns the contestant that spec, a name with or without options, stands
-// for. The error for an unknown one lists the names.
-func Find(contestants []Contestant, spec string) (Contestant, error) {
-	name, _, options := strings.Cut(spec, ":")
-	var names []string
-	for _, c := range contestants {
-		names = append(names, c.Name)
-		if c.Name != name {
-			continue
-		}
-		if c.Check != nil {
-			return c, c.Check(spec)
-		}
-		if options {
-			return c, fmt.Errorf("worker: buffer %q: %s takes no options", spec, name)
-		}
-		return c, nil
-	}
-	known := strings.Join(names, ", ")
-	return Contestant{}, fmt.Errorf("worker: unknown buffer %q: expected one of %s", name, known)
 }

@@ -49,11 +49,13 @@ func TestProtocolRoundTrip(t *testing.T) {
 	c := serve(t)
 	list := c.ask(`{"op":"list"}`)
 	assert.Equal(t, worker.Version, list.Version)
-	assert.Equal(t, []worker.Listing{{Name: "fake", Contract: "FIFO, lossless, for tests"}}, list.Contestants)
+	require.Len(t, list.Contestants, 2)
+	want := worker.Listing{Name: "fake", Summary: "for tests", Traits: fakes("")[0].Traits}
+	assert.Equal(t, want, list.Contestants[0])
 
 	assert.Contains(t, c.ask(`{"op":"run"}`).Error, `"run" before "prepare"`)
 	assert.Contains(t, c.ask(`{"op":"prepare","contestant":"none","workload":"saturate"}`).Error,
-		`unknown buffer "none": expected one of fake`)
+		`unknown buffer "none": expected one of fake, lossy`)
 	optioned := c.ask(`{"op":"prepare","contestant":"fake:fast","workload":"saturate"}`)
 	assert.Contains(t, optioned.Error, "takes no options")
 	noWorkload := c.ask(`{"op":"prepare","contestant":"fake","workload":"none"}`)

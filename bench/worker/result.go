@@ -2,13 +2,16 @@ package worker
 
 import (
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"informerlab/core/buffer"
+	"informerlab/core/processor"
 )
 
 // A Result is what one run measured. It exists only for runs whose checks
 // passed.
 type Result struct {
-	Events    int `json:"events"`    // watch events released
-	Calls     int `json:"calls"`     // handler calls checked, the initial list's included
+	Events    int `json:"events"`    // watch events released, without those of a prefill
+	Calls     int `json:"calls"`     // handler calls, those for initial list and prefill included
 	Listeners int `json:"listeners"` // handlers of each pipeline
 	// WallNS, CPUNS (user and system time of the whole process), Allocs and
 	// Bytes cover the timed window: from the release of the events to the last
@@ -19,10 +22,14 @@ type Result struct {
 	Bytes  uint64 `json:"bytes"`
 	// Latency is from the intended time of an event to the begin of a
 	// handler's call, Lateness from the intended time to the moment the
-	// generator gave it out. Both are nil in a closed loop.
+	// generator gave it out. Both are nil in a closed loop, and Latency is where
+	// no handler was told of a timed event. PauseNS is the longest time for
+	// which a handler heard nothing.
 	Latency  *Quantiles `json:"latency,omitempty"`
 	Lateness *Quantiles `json:"lateness,omitempty"`
-	Stall    *Stalled   `json:"stall,omitempty"` // of a stall workload, the control too
+	PauseNS  int64      `json:"pause_ns,omitempty"`
+	Stall    *Stalled   `json:"stall,omitempty"`  // of a workload that stalls, the control too
+	Losses   *Losses    `json:"losses,omitempty"` // of a contestant that is not lossless
 }
 
 // Quantiles sum up a histogram of nanoseconds.
@@ -34,22 +41,58 @@ type Quantiles struct {
 	Max   int64 `json:"max_ns"`
 }
 
-// Stalled is what a stall workload measured beside the other handlers' time. Of
-// the control, where nobody stalls, it has RetainedBytes only.
+// Stalled is what a workload with stopped handlers measured beside the time of
+// the others. Of the control, where nobody stops, it has RetainedBytes only.
 type Stalled struct {
-	// Pending is the number of notifications behind all stalled handlers when
-	// the others were done; one more is in hand of each.
+	Handlers int `json:"handlers"` // that stopped
+	// Before and Pending are the numbers of notifications that waited for all
+	// stopped handlers at the release and when the others were done, as the
+	// contestant's account has it; one more is in hand of each.
+	Before  int `json:"before,omitempty"`
 	Pending int `json:"pending"`
-	// Told is the backlog of the first stalled handler as the contestant tells
-	// it (items that its consumer already took in a batch may be left out), or -1.
-	Told int `json:"told"`
 	// HeapBytes is by how much the live heap grew from before the release to
 	// the full backlog, after two collections each.
 	HeapBytes int64 `json:"heap_bytes"`
-	DrainNS   int64 `json:"drain_ns"` // from the end of the stall to the last call
+	// DrainNS is from the end of the stall until the stopped handlers knew all,
+	// and DrainCalls how many calls that took: of a buffer that discards fewer
+	// than there were events, and some of them to heal.
+	DrainNS    int64 `json:"drain_ns"`
+	DrainCalls int   `json:"drain_calls"`
 	// RetainedBytes is by how much the live heap was larger after the drain
 	// than before the release, after two collections each.
 	RetainedBytes int64 `json:"retained_bytes"`
+}
+
+// Losses sum up the accounts of all handlers of a contestant that may discard.
+type Losses struct {
+	Loss        buffer.Loss `json:"loss"`
+	Overflow    uint64      `json:"overflow"`   // discarded for want of room
+	Superseded  uint64      `json:"superseded"` // merged into one that waited, or older than a healed state
+	Annihilated uint64      `json:"annihilated"`
+	Closed      uint64      `json:"closed"` // discarded by a buffer that takes nothing, or not needed at the end
+	Healed      uint64      `json:"healed"` // calls that made good what was lost
+}
+
+func (l *Losses) add(accounts []processor.Stats) {
+	for _, s := range accounts {
+		l.Overflow += s.Discarded[buffer.Overflow]
+		l.Superseded += s.Discarded[buffer.Superseded]
+		l.Annihilated += s.Discarded[buffer.Annihilated]
+		l.Closed += s.Discarded[buffer.Closed]
+		l.Healed += s.Healed
+	}
+}
+
+// metrics returns the figures that the kind of loss can have.
+func (l *Losses) metrics() []Metric {
+	overflow, superseded := Metric{Overflow, float64(l.Overflow)}, Metric{Superseded, float64(l.Superseded)}
+	switch l.Loss {
+	case buffer.DropsEvery:
+		return []Metric{{Closed, float64(l.Closed)}}
+	case buffer.Coalesces:
+		return []Metric{superseded, {Annihilated, float64(l.Annihilated)}}
+	}
+	return []Metric{overflow, superseded, {Healed, float64(l.Healed)}}
 }
 
 // A Metric is one figure of a result under the name of its unit.
@@ -69,12 +112,22 @@ const (
 	P50                = "p50-ns"
 	P99                = "p99-ns"
 	P999               = "p99.9-ns"
+	MaxLatency         = "max-ns"
+	Pause              = "pause-ns"
 	LateP50            = "generator-late-p50-ns"
 	LateP99            = "generator-late-p99-ns"
+	BacklogBefore      = "pending-before"
 	Backlog            = "pending"
 	BytesPerPending    = "B/pending"
+	BacklogBytes       = "backlog-B"
 	DrainNSPerEvent    = "drain-ns/event"
+	DrainNS            = "drain-ns"
 	RetainedBytes      = "retained-B"
+	Overflow           = "overflow"
+	Superseded         = "superseded"
+	Annihilated        = "annihilated"
+	Closed             = "closed"
+	Healed             = "healed"
 )
 
 // Units returns all units in the order of tables, and of each whether it needs
@@ -83,8 +136,11 @@ func Units() []Unit {
 	return []Unit{
 		{NSPerEvent, false}, {NSPerEventListener, false}, {OthersNSPerEvent, false}, {CPUNSPerEvent, false},
 		{BytesPerEvent, false}, {AllocsPerEvent, false},
-		{P50, false}, {P99, false}, {P999, false}, {LateP50, false}, {LateP99, false},
-		{Backlog, true}, {BytesPerPending, false}, {DrainNSPerEvent, false}, {RetainedBytes, false},
+		{P50, false}, {P99, false}, {P999, false}, {MaxLatency, false}, {Pause, false},
+		{LateP50, false}, {LateP99, false},
+		{BacklogBefore, false}, {Backlog, false}, {BytesPerPending, false}, {BacklogBytes, false},
+		{DrainNSPerEvent, false}, {DrainNS, false}, {RetainedBytes, false},
+		{Overflow, false}, {Superseded, false}, {Annihilated, false}, {Closed, false}, {Healed, false},
 	}
 }
 
@@ -97,35 +153,64 @@ type Unit struct {
 // Metrics returns the figures of a result in the order of Units.
 func (r *Result) Metrics() []Metric {
 	events := float64(max(r.Events, 1))
-	cost := []Metric{
-		{CPUNSPerEvent, float64(r.CPUNS) / events},
-		{BytesPerEvent, float64(r.Bytes) / events},
-		{AllocsPerEvent, float64(r.Allocs) / events},
-	}
 	wall := float64(r.WallNS) / events
+	var m []Metric
 	switch {
-	case r.Stall != nil && r.Stall.Pending == 0:
-		m := append([]Metric{{OthersNSPerEvent, wall}}, cost...)
-		return append(m, Metric{RetainedBytes, float64(r.Stall.RetainedBytes)})
+	case r.Latency != nil || r.Lateness != nil: // the load says how long an open loop takes
 	case r.Stall != nil:
-		pending := float64(max(r.Stall.Pending, 1))
-		m := append([]Metric{{OthersNSPerEvent, wall}}, cost...)
-		return append(m,
-			Metric{Backlog, float64(r.Stall.Pending)},
-			Metric{BytesPerPending, float64(r.Stall.HeapBytes) / pending},
-			Metric{DrainNSPerEvent, float64(r.Stall.DrainNS) / pending},
-			Metric{RetainedBytes, float64(r.Stall.RetainedBytes)})
-	case r.Latency != nil:
-		m := append(cost, Metric{P50, float64(r.Latency.P50)}, Metric{P99, float64(r.Latency.P99)},
-			Metric{P999, float64(r.Latency.P999)})
-		if r.Lateness != nil {
-			m = append(m, Metric{LateP50, float64(r.Lateness.P50)}, Metric{LateP99, float64(r.Lateness.P99)})
-		}
-		return m
+		m = append(m, Metric{OthersNSPerEvent, wall})
 	case r.Listeners == 0:
-		return append([]Metric{{NSPerEvent, wall}}, cost...)
+		m = append(m, Metric{NSPerEvent, wall})
+	default:
+		m = append(m, Metric{NSPerEvent, wall}, Metric{NSPerEventListener, wall / float64(r.Listeners)})
 	}
-	return append([]Metric{{NSPerEvent, wall}, {NSPerEventListener, wall / float64(r.Listeners)}}, cost...)
+	m = append(m, Metric{CPUNSPerEvent, float64(r.CPUNS) / events},
+		Metric{BytesPerEvent, float64(r.Bytes) / events}, Metric{AllocsPerEvent, float64(r.Allocs) / events})
+	m = append(m, r.latencies()...)
+	m = append(m, r.backlog()...)
+	if r.Losses != nil {
+		m = append(m, r.Losses.metrics()...)
+	}
+	return m
+}
+
+// latencies returns the figures of an open loop.
+func (r *Result) latencies() (m []Metric) {
+	if r.Latency != nil {
+		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P99, float64(r.Latency.P99)},
+			Metric{P999, float64(r.Latency.P999)})
+	}
+	if r.Latency != nil && r.Stall != nil {
+		m = append(m, Metric{MaxLatency, float64(r.Latency.Max)}, Metric{Pause, float64(r.PauseNS)})
+	}
+	if r.Lateness != nil {
+		m = append(m, Metric{LateP50, float64(r.Lateness.P50)}, Metric{LateP99, float64(r.Lateness.P99)})
+	}
+	return m
+}
+
+// backlog returns the figures of stopped handlers. Of one that stopped in an
+// open loop there are no bytes: most of its backlog is from before the release.
+func (r *Result) backlog() (m []Metric) {
+	s := r.Stall
+	open := r.Lateness != nil
+	if s != nil && s.Handlers > 0 {
+		pending := float64(s.Pending)
+		if open {
+			m = append(m, Metric{BacklogBefore, float64(s.Before)})
+		}
+		m = append(m, Metric{Backlog, pending})
+		if !open {
+			m = append(m, Metric{BytesPerPending, float64(s.HeapBytes) / max(pending, 1)},
+				Metric{BacklogBytes, float64(s.HeapBytes)})
+		}
+		m = append(m, Metric{DrainNSPerEvent, float64(s.DrainNS) / float64(max(s.DrainCalls, 1))},
+			Metric{DrainNS, float64(s.DrainNS)})
+	}
+	if s != nil && !open {
+		m = append(m, Metric{RetainedBytes, float64(s.RetainedBytes)})
+	}
+	return m
 }
 
 // quantilesOf sums up histograms, which may hold nil; it returns nil if nothing

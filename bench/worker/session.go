@@ -10,6 +10,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"informerlab/core/buffer"
 	"informerlab/loadgen"
 )
 
@@ -20,24 +21,27 @@ type Session struct {
 	Limit time.Duration
 
 	contestant Contestant
-	spec       string
 	workload   loadgen.Workload
 	loads      []*loadgen.Load
 	expects    []*loadgen.Expect // of loads, by index
-	events     int
-	span       time.Duration // the last intended time; 0 in a closed loop
+	events     int               // that are timed
+	span       time.Duration     // the last intended time; 0 in a closed loop
 }
 
-// Prepare builds the load of w for the contestant c, spelled spec.
-func Prepare(c Contestant, spec string, w loadgen.Workload) (*Session, error) {
+// Prepare builds the load of w for the contestant. It fails if the two do not
+// fit, or if the load cannot be built.
+func Prepare(c Contestant, w loadgen.Workload) (*Session, error) {
+	if err := Fits(c.Traits, w); err != nil {
+		return nil, fmt.Errorf("worker: buffer %s: %w", c.Name, err)
+	}
 	loads, err := w.Loads()
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Limit: 2 * time.Minute, contestant: c, spec: spec, workload: w, loads: loads}
+	s := &Session{Limit: 2 * time.Minute, contestant: c, workload: w, loads: loads}
 	for _, load := range loads {
 		s.expects = append(s.expects, load.Expect())
-		s.events += load.Len()
+		s.events += load.Len() - load.Prefill
 		s.span = max(s.span, load.Duration())
 	}
 	return s, nil
@@ -59,7 +63,7 @@ func (s *Session) Warm() error {
 	if err != nil {
 		return err
 	}
-	short, err := Prepare(s.contestant, s.spec, w)
+	short, err := Prepare(s.contestant, w)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ type run struct {
 const stopGrace = 5 * time.Second
 
 func (s *Session) run(h hooks) (result *Result, err error) {
-	labels := pprof.Labels("buffer", s.spec, "workload", s.workload.BenchName())
+	labels := pprof.Labels("buffer", s.contestant.Name, "workload", s.workload.BenchName())
 	pprof.Do(context.Background(), labels, func(ctx context.Context) {
 		r := &run{Session: s}
 		if result, err = r.play(ctx, h); err != nil {
@@ -104,16 +108,17 @@ func (s *Session) run(h hooks) (result *Result, err error) {
 			select {
 			case <-stopped:
 				// Handlers can be read now: what they had says more.
-				err = errors.Join(err, r.checkHandlers())
+				err = errors.Join(err, r.check())
 			case <-time.After(stopGrace):
 			}
 			return
 		}
 		r.stop()
-		err = r.checkHandlers()
+		r.settle(result)
+		err = r.check()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("worker: %s: %s: %w", s.spec, s.workload.String(), err)
+		return nil, fmt.Errorf("worker: %s: %s: %w", s.contestant.Name, s.workload.String(), err)
 	}
 	return result, nil
 }
@@ -138,13 +143,14 @@ func (r *run) play(ctx context.Context, h hooks) (*Result, error) {
 
 // build makes and starts one pipeline per load.
 func (r *run) build(ctx context.Context) error {
+	lossy := r.contestant.Traits.Loss != buffer.Lossless
 	for i, load := range r.loads {
-		p, err := r.contestant.New(load, Options{Context: ctx, Spec: r.spec})
+		p, err := r.contestant.New(ctx, load)
 		if err != nil {
 			return fmt.Errorf("%s: new: %w", load.Resource, err)
 		}
 		r.pipelines = append(r.pipelines, p)
-		recorders := r.workload.NewRecorders(r.expects[i])
+		recorders := r.workload.NewRecorders(r.expects[i], lossy)
 		for _, rec := range recorders {
 			p.AddHandler(rec)
 		}
@@ -160,7 +166,10 @@ func (r *run) build(ctx context.Context) error {
 
 // measure takes the figures of one run; the pipelines are started.
 func (r *run) measure(h hooks) (*Result, error) {
-	stall := r.workload.Name == "stall"
+	filled, err := r.fill()
+	if err != nil {
+		return nil, err
+	}
 	runtime.GC()
 	runtime.GC()
 	if err := call(h.before); err != nil {
@@ -173,22 +182,13 @@ func (r *run) measure(h hooks) (*Result, error) {
 			rec.Release(start)
 		}
 	}
-	for _, p := range r.pipelines {
-		p.Release(start)
-	}
-	from := 0
-	if stall {
-		// Not the first, also when nobody stalls, so that the control times the
-		// same handlers.
-		from = min(max(1, r.workload.Stalled), r.workload.Listeners-1)
-	}
-	if err := r.wait(from); err != nil {
+	r.release(start)
+	if err := r.wait(r.workload.Others()); err != nil {
 		return nil, err
 	}
 	wall := time.Since(start)
 	used := take().since(before)
 	result := &Result{
-		Calls:     r.calls(),
 		Events:    r.events,
 		Listeners: r.workload.Listeners,
 		WallNS:    wall.Nanoseconds(),
@@ -196,36 +196,70 @@ func (r *run) measure(h hooks) (*Result, error) {
 		Allocs:    used.allocs,
 		Bytes:     used.bytes,
 	}
+	if r.workload.Stalls() {
+		result.Stall = &Stalled{Handlers: r.workload.Stalled * len(r.loads), Before: filled}
+	}
 	if r.workload.Stalled > 0 {
-		return result, r.drain(result, before.heap, h)
-	}
-	if err := call(h.after); err != nil {
-		return nil, err
-	}
-	if err := r.wait(0); err != nil {
-		return nil, err
-	}
-	if stall {
-		result.Stall = &Stalled{RetainedBytes: int64(liveHeap()) - int64(before.heap)}
+		err = r.drain(result.Stall, before.heap, h)
+	} else {
+		err = r.rest(result, before.heap, h)
 	}
 	r.latencies(result)
-	return result, nil
+	return result, err
+}
+
+// fill waits until the handlers know the initial list, also what had to be
+// healed of it, then releases the prefill and waits until the handlers that are
+// timed know that too. It returns how much then waits for the stalled ones.
+func (r *run) fill() (pending int, err error) {
+	if r.contestant.Traits.Loss == buffer.DropsEvery {
+		return 0, nil
+	}
+	if err := r.await("the initial list", 0, (*loadgen.Recorder).Listed); err != nil {
+		return 0, err
+	}
+	if r.workload.Prefill == 0 {
+		return 0, nil
+	}
+	r.release(time.Now())
+	if err := r.await("the prefill", r.workload.Others(), (*loadgen.Recorder).Filled); err != nil {
+		return 0, err
+	}
+	return r.pending(func(l *loadgen.Load) int { return l.Prefill })
+}
+
+// release lets the next part of each load flow.
+func (r *run) release(start time.Time) {
+	for _, p := range r.pipelines {
+		p.Release(start)
+	}
+}
+
+// rest ends a run without stalled handlers: those that were not timed, in the
+// control of one with them, may not have had all yet.
+func (r *run) rest(result *Result, heapBefore uint64, h hooks) error {
+	if err := call(h.after); err != nil {
+		return err
+	}
+	if err := r.wait(0); err != nil {
+		return err
+	}
+	if result.Stall != nil {
+		result.Stall.RetainedBytes = int64(liveHeap()) - int64(heapBefore)
+	}
+	return nil
 }
 
 // drain measures the backlog of stalled handlers, ends their stall, and waits
 // until they have caught up.
-func (r *run) drain(result *Result, heapBefore uint64, h hooks) error {
+func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
 	full := liveHeap()
-	if err := call(h.after); err != nil {
+	stalled.HeapBytes = int64(full) - int64(heapBefore)
+	if stalled.Pending, err = r.pending((*loadgen.Load).Len); err != nil {
 		return err
 	}
-	stalled := &Stalled{
-		Told:      r.pipelines[0].Pending(0),
-		HeapBytes: int64(full) - int64(heapBefore),
-	}
-	for _, load := range r.loads {
-		// The first live call of each stalled handler is in its hands.
-		stalled.Pending += r.workload.Stalled * (load.Len() - 1)
+	if err := call(h.after); err != nil {
+		return err
 	}
 	start := time.Now()
 	r.unstall()
@@ -234,17 +268,31 @@ func (r *run) drain(result *Result, heapBefore uint64, h hooks) error {
 	}
 	stalled.DrainNS = time.Since(start).Nanoseconds()
 	stalled.RetainedBytes = int64(liveHeap()) - int64(heapBefore)
-	result.Stall = stalled
 	return call(h.drained)
 }
 
-// calls returns how many handler calls the load makes of all handlers; the check
-// at the end holds every handler to its share.
-func (r *run) calls() (calls int) {
-	for _, expect := range r.expects {
-		calls += expect.Calls * r.workload.Listeners
+// pending returns how many notifications wait for all stalled handlers, beside
+// the one in the hands of each: what the accounts tell, or without accounts, as
+// then nothing is lost, all that was released but those.
+func (r *run) pending(released func(*loadgen.Load) int) (n int, err error) {
+	for i, p := range r.pipelines {
+		for listener, rec := range r.recorders[i][:r.workload.Stalled] {
+			select {
+			case <-rec.Stalled():
+			case <-r.deadline:
+				return 0, r.late(i, listener, "its first event")
+			}
+		}
+		accounts := p.Accounts()
+		if accounts == nil {
+			n += r.workload.Stalled * (released(r.loads[i]) - 1)
+			continue
+		}
+		for _, stats := range accounts[:r.workload.Stalled] {
+			n += int(stats.Pending + max(stats.InHand, 1) - 1) // a call that heals is in no account
+		}
 	}
-	return calls
+	return n, nil
 }
 
 func (r *run) unstall() {
@@ -255,33 +303,47 @@ func (r *run) unstall() {
 	}
 }
 
+// wait returns when all handlers from number from on know all. Where no handler
+// is told anything it waits for the last event to reach the caches.
+func (r *run) wait(from int) error {
+	if r.workload.Listeners == 0 || r.contestant.Traits.Loss == buffer.DropsEvery {
+		return r.waitForCaches()
+	}
+	return r.await("all events", from, (*loadgen.Recorder).Done)
+}
+
+// await waits for a milestone of all handlers from number from on.
+func (r *run) await(what string, from int, milestone func(*loadgen.Recorder) <-chan struct{}) error {
+	for i, recorders := range r.recorders {
+		for listener := from; listener < len(recorders); listener++ {
+			select {
+			case <-milestone(recorders[listener]):
+			case <-r.deadline:
+				return r.late(i, listener, what)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) late(load, listener int, what string) error {
+	return fmt.Errorf("%s: handler %d had not been told of %s after %v",
+		r.loads[load].Resource, listener, what, r.span+r.Limit)
+}
+
 // pollEvery is how often a run without handlers looks for the last event in the
 // cache. At 50 µs the looking costs under 1 % of a core and its error is lost in
 // runs of 20 ms.
 const pollEvery = 50 * time.Microsecond
 
-// wait returns when all handlers from number from on have had their last call.
-// Without handlers it waits for the last event to reach the caches.
-func (r *run) wait(from int) error {
+// waitForCaches waits until the caches hold the last event and every
+// notification of it has been discarded.
+func (r *run) waitForCaches() error {
 	for i, p := range r.pipelines {
-		for listener, rec := range r.recorders[i] {
-			if listener < from {
-				continue
-			}
-			select {
-			case <-rec.Done():
-			case <-r.deadline:
-				return fmt.Errorf("%s: handler %d had not had all its calls after %v",
-					r.loads[i].Resource, listener, r.span+r.Limit)
-			}
-		}
-		if len(r.recorders[i]) > 0 {
-			continue
-		}
-		for !p.Has(loadgen.End) {
+		for !p.Has(loadgen.End) || r.discarded(i) < r.expects[i].Calls*len(r.recorders[i]) {
 			select {
 			case <-r.deadline:
-				return fmt.Errorf("%s: the last event had not reached the cache after %v",
+				return fmt.Errorf("%s: the last event had not reached the cache, or the account, after %v",
 					r.loads[i].Resource, r.span+r.Limit)
 			case <-time.After(pollEvery):
 			}
@@ -290,35 +352,44 @@ func (r *run) wait(from int) error {
 	return nil
 }
 
+// discarded returns how many notifications of a load no handler will get.
+func (r *run) discarded(load int) (n int) {
+	for _, stats := range r.pipelines[load].Accounts() {
+		n += int(stats.Lost())
+	}
+	return n
+}
+
 // latencies merges what recorders and generators measured in an open load.
 func (r *run) latencies(result *Result) {
 	var latency, lateness []*hdrhistogram.Histogram
 	for i, p := range r.pipelines {
 		lateness = append(lateness, p.Lateness())
-		for _, rec := range r.recorders[i] {
+		for _, rec := range r.recorders[i][r.workload.Others():] {
 			latency = append(latency, rec.Latency())
+			result.PauseNS = max(result.PauseNS, rec.Pause().Nanoseconds())
 		}
 	}
 	result.Latency, result.Lateness = quantilesOf(latency), quantilesOf(lateness)
 }
 
-// checkHandlers compares every handler's calls with what the load makes of
-// them. The pipelines have stopped, so a call after the last one shows too.
-func (r *run) checkHandlers() error {
-	var errs []error
-	for i, recorders := range r.recorders {
-		for listener, rec := range recorders {
-			if err := rec.Check(); err != nil {
-				errs = append(errs, fmt.Errorf("%s: handler %d: %w", r.loads[i].Resource, listener, err))
-			}
+// settle adds to a result what is exact only now that the pipelines have stopped.
+func (r *run) settle(result *Result) {
+	lossy := r.contestant.Traits.Loss != buffer.Lossless
+	if lossy {
+		result.Losses = &Losses{Loss: r.contestant.Traits.Loss}
+	}
+	for i, p := range r.pipelines {
+		for _, rec := range r.recorders[i] {
+			result.Calls += rec.Calls()
 		}
-		if a, keeps := r.pipelines[i].(Auditor); keeps {
-			if err := a.Audit(); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", r.loads[i].Resource, err))
-			}
+		for _, rec := range r.recorders[i][:r.workload.Stalled] {
+			result.Stall.DrainCalls += rec.CallsAfterStall()
+		}
+		if lossy {
+			result.Losses.add(p.Accounts())
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // stop ends all pipelines.

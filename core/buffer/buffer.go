@@ -7,7 +7,7 @@
 //	                                 │
 //	                                 └── Discard(item, reason)
 //
-// The main laws; package buffertest checks them by these names (close in four
+// The main laws; package buffertest checks them by these names (close in five
 // parts) and a few more:
 //
 //   - two doors: every pushed item leaves by exactly one of two doors, Pop or
@@ -118,10 +118,12 @@ type Policy uint8
 
 // The policies of bounded buffers.
 const (
-	DropNewest   Policy = iota + 1 // the pushed item is discarded
-	DropOldest                     // the longest waiting item is discarded
-	Block                          // the pusher waits for room
-	BlockTimeout                   // the pusher waits for room at most Params.Timeout
+	DropNewest Policy = iota + 1 // the pushed item is discarded
+	DropOldest                   // the longest waiting item is discarded
+	Block                        // the pusher waits for room
+	// BlockTimeout: the pusher waits for room at most Params.Timeout. When a
+	// push has waited in vain, later ones need not, until something is popped.
+	BlockTimeout
 )
 
 // Params configure a new buffer. The zero Params suit every unbounded one.

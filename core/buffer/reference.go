@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"sync"
+	"unsafe"
 
 	"go.uber.org/atomic"
 )
@@ -41,11 +42,16 @@ type Reference[T any] struct {
 	// reader that loads popped first. Both only grow.
 	pushed atomic.Int64
 	popped atomic.Int64
+
+	slots     atomic.Int64  // of the ring; written by the pump
+	wakeUps   atomic.Uint64 // times that nothing waited when Pop came; written there
+	highWater Peak
 }
 
 // NewReference returns an empty buffer and starts its pump.
 func NewReference[T any](p Params[T]) *Reference[T] {
 	r := &Reference[T]{params: p, addCh: make(chan T), nextCh: make(chan T)}
+	r.slots.Store(initialSlots)
 	go r.pump(make([]T, initialSlots))
 	return r
 }
@@ -69,13 +75,31 @@ func (r *Reference[T]) Push(items []T) {
 // Pop implements Buffer. It returns at most one item.
 func (r *Reference[T]) Pop(dst []T) int {
 	mustHaveRoom(dst)
-	item, open := <-r.nextCh
+	item, open := r.receive()
 	if !open {
 		return 0
 	}
 	dst[0] = item
-	r.popped.Store(r.popped.Load() + 1)
+	popped := r.popped.Load()
+	r.popped.Store(popped + 1)
+	r.highWater.See(int(r.pushed.Load() - popped)) // on the same line, which is here now
 	return 1
+}
+
+// receive takes an item from the pump and counts a wake-up if there was none.
+// What it looks at beforehand is one word of the channel.
+func (r *Reference[T]) receive() (item T, open bool) {
+	select {
+	case item, open = <-r.nextCh:
+		return item, open
+	default:
+	}
+	empty := r.Len() == 0
+	item, open = <-r.nextCh
+	if empty {
+		r.wakeUps.Store(r.wakeUps.Load() + 1)
+	}
+	return item, open
 }
 
 // Close implements Buffer. It waits for pushes in progress, which never wait
@@ -93,6 +117,19 @@ func (r *Reference[T]) Close() {
 func (r *Reference[T]) Len() int {
 	popped := r.popped.Load()
 	return int(r.pushed.Load() - popped)
+}
+
+// Gauges implements Gauged. The goroutine of the pump and the channels are not
+// in Bytes, nor is it a wake-up if the consumer, although items wait, is faster
+// than the pump and sleeps until that hands over the next.
+func (r *Reference[T]) Gauges() Gauges {
+	var item T
+	r.highWater.See(r.Len())
+	return Gauges{
+		Bytes:     int(r.slots.Load()) * int(unsafe.Sizeof(item)),
+		HighWater: r.highWater.Most(),
+		WakeUps:   r.wakeUps.Load(),
+	}
 }
 
 // pump moves items from addCh to nextCh for as long as there is either.
@@ -118,7 +155,9 @@ func (r *Reference[T]) pump(slots []T) {
 			case nextCh == nil:
 				slot, nextCh = item, r.nextCh
 			default:
-				waiting.push(item)
+				if waiting.push(item) {
+					r.slots.Store(int64(len(waiting.slots)))
+				}
 			}
 		}
 	}
@@ -134,8 +173,10 @@ type backlog[T any] struct {
 	count int
 }
 
-func (b *backlog[T]) push(item T) {
+// push reports whether it had to double the ring.
+func (b *backlog[T]) push(item T) (doubled bool) {
 	if b.count == len(b.slots) {
+		doubled = true
 		slots := make([]T, 2*len(b.slots))
 		n := copy(slots, b.slots[b.head:])
 		copy(slots[n:], b.slots[:b.head])
@@ -143,6 +184,7 @@ func (b *backlog[T]) push(item T) {
 	}
 	b.slots[(b.head+b.count)%len(b.slots)] = item
 	b.count++
+	return doubled
 }
 
 func (b *backlog[T]) pop() (item T, ok bool) {
@@ -156,4 +198,7 @@ func (b *backlog[T]) pop() (item T, ok bool) {
 	return item, true
 }
 
-var _ Buffer[int] = (*Reference[int])(nil)
+var (
+	_ Buffer[int] = (*Reference[int])(nil)
+	_ Gauged      = (*Reference[int])(nil)
+)

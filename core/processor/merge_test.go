@@ -27,6 +27,9 @@ func TestMerge(t *testing.T) {
 	const initial, unknown = event.Initial, event.FinalStateUnknown
 	a, b, c, d := &state{"1"}, &state{"2"}, &state{"3"}, &state{"4"}
 	type n = event.Notification
+	deletion := func(last, before event.Object, flags event.Flags) n {
+		return n{Kind: event.Delete, Old: last, New: before, Seq: 5, Flags: flags}
+	}
 	addA := n{Kind: event.Add, New: a, Seq: 5, Flags: initial}
 	aToB := n{Kind: event.Update, Old: a, New: b, Seq: 5}
 	syncA := n{Kind: event.Update, Old: a, New: a, Seq: 5, Round: 3}
@@ -60,10 +63,10 @@ func TestMerge(t *testing.T) {
 		"sync, update":   {syncA, aToB, n{Kind: event.Update, Old: a, New: b, Seq: 5}},
 		"sync, sync":     {syncA, syncA, syncA},
 
-		"update, delete":       {aToB, goneC, n{Kind: event.Delete, Old: c, New: a, Seq: 5}},
-		"update, stale delete": {aToB, staleB, n{Kind: event.Delete, Old: b, New: a, Seq: 5, Flags: unknown}},
-		"update, bare delete":  {aToB, bare, n{Kind: event.Delete, Old: nothing, New: a, Seq: 5, Flags: unknown}},
-		"sync, delete":         {syncA, lateA, n{Kind: event.Delete, Old: b, New: a, Seq: 5}},
+		"update, delete":       {aToB, goneC, deletion(c, a, 0)},
+		"update, stale delete": {aToB, staleB, deletion(b, a, unknown)},
+		"update, bare delete":  {aToB, bare, deletion(nothing, a, unknown)},
+		"sync, delete":         {syncA, lateA, deletion(b, a, 0)},
 
 		"delete, add":                   {exactA, addD, n{Kind: event.Update, Old: a, New: d, Seq: 5}},
 		"delete of a later state, add":  {lateA, addD, n{Kind: event.Update, Old: a, New: d, Seq: 5}},
@@ -72,16 +75,16 @@ func TestMerge(t *testing.T) {
 		"delete of nobody, add":         {nobody, addD, n{Kind: event.Add, New: d, Seq: 5}},
 		"delete of a stranger, add":     {stranger, addD, n{Kind: event.Add, New: d, Seq: 5}},
 		"delete, sync":                  {exactA, syncA, exactA},
-		"delete, delete":                {exactA, otherD, n{Kind: event.Delete, Old: d, New: a, Seq: 5}},
-		"delete, stale delete":          {exactA, otherStale, n{Kind: event.Delete, Old: a, New: a, Seq: 5}},
+		"delete, delete":                {exactA, otherD, deletion(d, a, 0)},
+		"delete, stale delete":          {exactA, otherStale, deletion(a, a, 0)},
 		"delete, bare delete":           {lateA, otherBare, lateA},
-		"stale delete, delete":          {staleA, otherD, n{Kind: event.Delete, Old: d, New: a, Seq: 5}},
-		"stale delete, stale delete":    {staleA, otherStale, n{Kind: event.Delete, Old: d, New: a, Seq: 5, Flags: unknown}},
-		"stale delete, bare delete":     {staleA, otherBare, n{Kind: event.Delete, Old: a, New: a, Seq: 5, Flags: unknown}},
-		"bare delete, delete":           {bareA, otherD, n{Kind: event.Delete, Old: d, New: a, Seq: 5}},
+		"stale delete, delete":          {staleA, otherD, deletion(d, a, 0)},
+		"stale delete, stale delete":    {staleA, otherStale, deletion(d, a, unknown)},
+		"stale delete, bare delete":     {staleA, otherBare, deletion(a, a, unknown)},
+		"bare delete, delete":           {bareA, otherD, deletion(d, a, 0)},
 		"bare delete, bare delete":      {bareA, otherBare, bareA},
-		"delete of nobody, delete":      {nobody, otherD, n{Kind: event.Delete, Old: d, New: nothing, Seq: 5}},
-		"delete of a stranger, another": {stranger, otherD, n{Kind: event.Delete, Old: d, New: nothing, Seq: 5}},
+		"delete of nobody, delete":      {nobody, otherD, deletion(d, nothing, 0)},
+		"delete of a stranger, another": {stranger, otherD, deletion(d, nothing, 0)},
 	} {
 		got, outcome := processor.Merge(row.pending, row.next)
 		assert.Equal(t, buffer.Merged, outcome, name)

@@ -26,6 +26,7 @@ type blocks[T any] struct {
 	directory [][]T
 	first     int // index of the oldest block
 	count     int
+	slots     int // of all blocks in the directory
 	// spares is held weakly: the next burst uses the blocks again if no
 	// collection came between, and an idle buffer pins none.
 	spares weak.Pointer[shelf[T]]
@@ -37,7 +38,7 @@ type shelf[T any] struct{ blocks [][]T }
 // put appends the items, oldest first.
 func (b *blocks[T]) put(items []T) {
 	if len(items) == 1 && b.room() > 0 {
-		b.newest[b.written] = items[0] // measured: 3.6 ns, where copy takes 7.2
+		b.newest[b.written] = items[0] // without the call that copy is
 		b.written++
 		return
 	}
@@ -89,6 +90,7 @@ func (b *blocks[T]) add(wanted int) {
 	b.newest, b.written = b.block(max(minSlots, 2*len(b.newest), wanted)), 0
 	b.directory[(b.first+b.count)&(len(b.directory)-1)] = b.newest
 	b.count++
+	b.slots += len(b.newest)
 }
 
 // drop takes the oldest block, which is spent, out of the directory.
@@ -97,6 +99,7 @@ func (b *blocks[T]) drop(oldest []T) {
 	b.directory[b.first] = nil
 	b.first = (b.first + 1) & (len(b.directory) - 1)
 	b.count--
+	b.slots -= len(oldest)
 	if len(b.directory) > minDirectory && b.count <= len(b.directory)/8 {
 		b.resize(max(minDirectory, len(b.directory)/4))
 	}
@@ -141,6 +144,12 @@ func (b *blocks[T]) block(length int) []T {
 		return block
 	}
 	return make([]T, full)
+}
+
+// bytes returns the memory of directory and blocks, without the spares.
+func (b *blocks[T]) bytes() int {
+	var item T
+	return b.slots*int(unsafe.Sizeof(item)) + len(b.directory)*int(unsafe.Sizeof(b.newest))
 }
 
 // fullSlots is the length of the blocks of a large backlog.

@@ -42,14 +42,17 @@
 // At most two partly filled blocks beside the backlog. Pop ends at the end of a
 // block, with less than there is, once in thousands of items. While a
 // collection runs, a producer that allocates may have to help it, holding the
-// lock.
+// lock (BenchmarkWorst in bench/micro).
 //
 // # When to choose it
 //
 // When the backlog may become large: a handler that stops for minutes, a resync
-// of a hundred thousand objects. And when in doubt. It does not bound what a
-// handler that is too slow for good piles up: that takes a buffer that drops or
-// coalesces.
+// of a hundred thousand objects. And when in doubt.
+//
+// # When not
+//
+// When handlers may be too slow for good: it holds all that they do not take.
+// That needs a buffer that drops or coalesces.
 package chunked
 
 import (
@@ -65,12 +68,10 @@ const KeptBytes = blockBytes + 1<<10
 
 const (
 	// blockBytes is the size of a full block. It is a whole number of the
-	// runtime's pages (measured: a block of 3,072 slots of 16 bytes takes
-	// 49,152 bytes), holds a controller's batch of 1,000 notifications, and one
-	// block may be kept. Speed does not choose: a burst of a million pushes of
-	// 16 bytes took 44, 49, 40, 37, 35 and 42 ns of CPU time a push with blocks
-	// of 8, 16, 32, 48, 64 and 128 KiB, medians of 7, each of which varied
-	// between about 30 and 55.
+	// runtime's pages, so that nothing is rounded up, and holds a controller's
+	// batch of 1,000 notifications. One block may be kept, hence no more:
+	// BenchmarkStream and BenchmarkBurst of bench/micro do not choose among
+	// sizes from there on.
 	blockBytes = 48 << 10
 	// minSlots is the length of the first block, unless the first batch is
 	// larger: most informers are quiet (kubernetes/kubernetes#142231). With
@@ -92,6 +93,9 @@ type chunked[T any] struct {
 	bell   buffer.Bell // what follows is guarded by it, down to the padding
 	blocks blocks[T]
 	pushed int64 // items ever
+	// Invariant: the backlog has not been larger than highWater, and cannot be
+	// while pushed <= safe. So it need not be looked at until then.
+	highWater, safe int64
 
 	_ [64]byte // keeps what the consumer writes without the lock off the lines above
 
@@ -99,10 +103,7 @@ type chunked[T any] struct {
 	popped atomic.Int64 // items ever; only the consumer writes it
 }
 
-func newChunked[T any](p buffer.Params[T]) *chunked[T] {
-	c := &chunked[T]{params: p}
-	return c
-}
+func newChunked[T any](p buffer.Params[T]) *chunked[T] { return &chunked[T]{params: p} }
 
 // Push implements buffer.Buffer.
 func (c *chunked[T]) Push(items []T) {
@@ -120,7 +121,17 @@ func (c *chunked[T]) Push(items []T) {
 	}
 	c.blocks.put(items)
 	c.pushed += int64(len(items))
+	if c.pushed > c.safe {
+		c.raise()
+	}
 	c.bell.UnlockAndRing()
+}
+
+// raise brings highWater up to date. The caller holds the lock.
+func (c *chunked[T]) raise() {
+	popped := c.popped.Load()
+	c.highWater = max(c.highWater, c.pushed-popped)
+	c.safe = popped + c.highWater
 }
 
 // Pop implements buffer.Buffer. It returns no more than what the block held
@@ -156,9 +167,7 @@ func (c *chunked[T]) refill() bool {
 }
 
 // Close implements buffer.Buffer.
-func (c *chunked[T]) Close() {
-	c.bell.Close()
-}
+func (c *chunked[T]) Close() { c.bell.Close() }
 
 // Len implements buffer.Buffer. Items that the consumer has taken and not yet
 // popped count.
@@ -168,4 +177,19 @@ func (c *chunked[T]) Len() int {
 	return int(c.pushed - c.popped.Load())
 }
 
-var _ buffer.Buffer[int] = (*chunked[int])(nil)
+// Gauges implements buffer.Gauged. Spares, which are the collector's, are not in
+// Bytes.
+func (c *chunked[T]) Gauges() buffer.Gauges {
+	c.bell.Lock()
+	defer c.bell.Unlock()
+	return buffer.Gauges{
+		Bytes:     c.blocks.bytes(),
+		HighWater: int(c.highWater),
+		WakeUps:   c.bell.WakeUps(),
+	}
+}
+
+var (
+	_ buffer.Buffer[int] = (*chunked[int])(nil)
+	_ buffer.Gauged      = (*chunked[int])(nil)
+)

@@ -2,6 +2,7 @@ package chunked
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"weak"
 
@@ -10,82 +11,54 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// An item is large enough for a full block to be short.
-type item struct {
-	id uint64
-	_  [504]byte
+// driven is a buffer that a driver leads.
+type driven struct {
+	*buffertest.Driver
+	*chunked[uint64]
 }
 
-// A driver pushes consecutive numbers and checks what it pops.
-type driver struct {
-	*chunked[item]
-	t            *testing.T
-	next, popped uint64 // the last number pushed and the last one popped
-}
-
-func drive(t *testing.T) *driver { return &driver{chunked: newChunked(buffer.Params[item]{}), t: t} }
-
-func (d *driver) push(n int) {
-	batch := make([]item, n)
-	for k := range batch {
-		d.next++
-		batch[k].id = d.next
-	}
-	d.Push(batch)
-	d.check()
-}
-
-func (d *driver) pop(n int) {
-	for dst := make([]item, n); n > 0; {
-		got := d.Pop(dst[:n])
-		for _, item := range dst[:got] {
-			d.popped++
-			require.Equal(d.t, d.popped, item.id)
-		}
-		n -= got
-		d.check()
-	}
+func drive(t *testing.T) driven {
+	d := driven{&buffertest.Driver{T: t}, newChunked(buffer.Params[uint64]{})}
+	d.Queue, d.Check = d.chunked, d.check
+	return d
 }
 
 // check verifies the invariants of blocks, and that every slot but those of
 // the waiting items is zero.
-func (d *driver) check() {
-	waiting := d.next - d.popped
-	require.EqualValues(d.t, waiting, d.Len())
+func (d driven) check() {
 	b := &d.blocks
-	require.Zero(d.t, len(b.directory)&(len(b.directory)-1), "a power of two")
-	require.LessOrEqual(d.t, b.count, len(b.directory))
+	require.Zero(d.T, len(b.directory)&(len(b.directory)-1), "a power of two")
+	require.LessOrEqual(d.T, b.count, len(b.directory))
 	for k := b.count; k < len(b.directory); k++ {
-		require.Nil(d.t, b.directory[(b.first+k)&(len(b.directory)-1)])
+		require.Nil(d.T, b.directory[(b.first+k)&(len(b.directory)-1)])
 	}
-	id := d.popped
+	number, slots := d.Popped, 0
 	for k := range b.count {
 		block := b.directory[(b.first+k)&(len(b.directory)-1)]
-		for k := range block {
-			if block[k].id == 0 {
+		for _, item := range block {
+			if item == 0 {
 				continue
 			}
-			if id++; block[k].id != id { // a call of require for each would take seconds
-				require.Equal(d.t, id, block[k].id)
+			if number++; item != number { // a call of require for each would take seconds
+				require.Equal(d.T, number, item)
 			}
 		}
-		require.LessOrEqual(d.t, len(block), fullSlots[item]())
+		require.LessOrEqual(d.T, len(block), fullSlots[uint64]())
+		slots += len(block)
 	}
-	require.Equal(d.t, d.next, id, "the items that wait")
+	require.Equal(d.T, d.Pushed, number, "the items that wait")
+	require.Equal(d.T, slots, b.slots)
 	if spares := b.spares.Value(); spares != nil {
-		require.LessOrEqual(d.t, len(spares.blocks), maxSpares)
+		require.LessOrEqual(d.T, len(spares.blocks), maxSpares)
 		for _, block := range spares.blocks {
-			require.Len(d.t, block, fullSlots[item]())
-			for k := range block {
-				if block[k].id != 0 {
-					require.Zero(d.t, block[k].id)
-				}
-			}
+			require.Len(d.T, block, fullSlots[uint64]())
+			require.False(d.T, slices.ContainsFunc(block, func(item uint64) bool { return item != 0 }))
 		}
 	}
 }
@@ -93,38 +66,38 @@ func (d *driver) check() {
 func TestGrowsFromNothing(t *testing.T) {
 	d := drive(t)
 	require.Nil(t, d.blocks.directory, "nothing before the first push")
-	d.push(1)
+	d.Feed(1)
 	first := len(d.blocks.newest)
 	require.GreaterOrEqual(t, first, minSlots)
 	require.Less(t, first, 2*minSlots)
-	d.push(first)
+	d.Feed(first)
 	require.GreaterOrEqual(t, len(d.blocks.newest), 2*first)
-	for d.blocks.count < 20 {
-		d.push(10)
+	for d.blocks.count < 12 {
+		d.Feed(1000)
 	}
-	require.Len(t, d.blocks.newest, fullSlots[item]())
-	d.pop(d.Len())
+	require.Len(t, d.blocks.newest, fullSlots[uint64]())
+	d.Expect(d.Len())
 	require.Equal(t, 1, d.blocks.count, "the newest is kept")
 	require.Len(t, d.blocks.directory, minDirectory)
 }
 
 func TestBatchGetsItsBlockAtOnce(t *testing.T) {
 	d := drive(t)
-	d.push(70)
+	d.Feed(70)
 	require.Equal(t, 1, d.blocks.count)
-	d.push(5 * fullSlots[item]())
+	d.Feed(5 * fullSlots[uint64]())
 	require.LessOrEqual(t, d.blocks.count, 7)
-	d.pop(70 + 5*fullSlots[item]())
+	d.Expect(70 + 5*fullSlots[uint64]())
 }
 
 // TestQuietBufferStaysSmall passes many items, but never many at once.
 func TestQuietBufferStaysSmall(t *testing.T) {
 	d := drive(t)
-	d.push(3)
+	d.Feed(3)
 	first := &d.blocks.newest[0]
 	for range 100 {
-		d.pop(3)
-		d.push(3)
+		d.Expect(3)
+		d.Feed(3)
 	}
 	require.True(t, first == &d.blocks.newest[0], "the first block")
 	require.Equal(t, 1, d.blocks.count)
@@ -168,42 +141,42 @@ func TestBlockTakesWhatItHolds(t *testing.T) {
 // directory doubles, and drains it again.
 func TestDirectoryWrapsAndGrows(t *testing.T) {
 	d := drive(t)
-	full := fullSlots[item]()
-	d.push(5 * full)
-	d.pop(4 * full)
+	full := fullSlots[uint64]()
+	d.Feed(5 * full)
+	d.Expect(4 * full)
 	require.NotZero(t, d.blocks.first)
-	d.push(60 * full)
+	d.Feed(60 * full)
 	require.GreaterOrEqual(t, len(d.blocks.directory), 64)
 	grown := len(d.blocks.directory)
 	for d.Len() > 2*full {
-		d.pop(full)
+		d.Expect(full)
 		b := &d.blocks
 		require.LessOrEqual(t, len(b.directory), max(minDirectory, 8*b.count))
 	}
 	require.Less(t, len(d.blocks.directory), grown)
-	d.pop(2 * full)
+	d.Expect(2 * full)
 }
 
 // TestNoPushTouchesTheBacklog shows that blocks stay where they are.
 func TestNoPushTouchesTheBacklog(t *testing.T) {
 	d := drive(t)
-	full := fullSlots[item]()
-	d.push(1)
+	full := fullSlots[uint64]()
+	d.Feed(1)
 	oldest := &d.blocks.newest[0]
 	for range 20 {
-		d.push(full)
+		d.Feed(full)
 	}
 	require.True(t, oldest == &d.blocks.directory[d.blocks.first][0])
 }
 
 func TestSparesAreUsedAgain(t *testing.T) {
 	d := drive(t)
-	full := fullSlots[item]()
+	full := fullSlots[uint64]()
 	for range 3 {
-		d.push(30 * full)
-		d.pop(30 * full)
+		d.Feed(30 * full)
+		d.Expect(30 * full)
 	}
-	batch, dst := make([]item, full), make([]item, full)
+	batch, dst := make([]uint64, full), make([]uint64, full)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	const swings = 50
@@ -223,18 +196,18 @@ func TestSparesAreUsedAgain(t *testing.T) {
 // TestSparesAreWeak leaves it to the collector what a drained buffer keeps.
 func TestSparesAreWeak(t *testing.T) {
 	d := drive(t)
-	full := fullSlots[item]()
+	full := fullSlots[uint64]()
 	for d.blocks.count < 10 {
-		d.push(full)
+		d.Feed(full)
 	}
 	runtime.GC()
-	d.pop(d.Len())
+	d.Expect(d.Len())
 	require.NotNil(t, d.blocks.spares.Value())
 	runtime.GC()
 	runtime.GC()
 	require.Nil(t, d.blocks.spares.Value())
-	d.push(10 * full)
-	d.pop(10 * full)
+	d.Feed(10 * full)
+	d.Expect(10 * full)
 }
 
 func TestShelfIsLimited(t *testing.T) {
@@ -251,7 +224,7 @@ func TestShelfIsLimited(t *testing.T) {
 
 func TestPopIntoNothingPanics(t *testing.T) {
 	d := drive(t)
-	d.push(1)
+	d.Feed(1)
 	require.PanicsWithValue(t, "chunked: Pop: empty dst", func() { d.Pop(nil) })
-	d.pop(1)
+	d.Expect(1)
 }

@@ -7,6 +7,8 @@
 //	        (one        ▲ node              ▲ claimed, not yet shown
 //	      fetch-add)    └── head, Pop       └── near: where pushes start to look
 //
+// # Algorithm
+//
 // Slots lie in blocks behind a chain of nodes; a node is for a fixed range of
 // tickets, twice as long as the one before up to a maximum, and is appended by
 // whichever push needs it first. Next to the items a block has one word per
@@ -14,6 +16,10 @@
 // there. The consumer goes from one such word to the next, in the order of
 // tickets, so it needs no read-modify-write instruction; a batch costs it one
 // word a block.
+//
+// The ticket is also the name of the push that must wake the consumer: it parks
+// for the one that it needs next, and only that push rings. Close sets a bit in
+// the word that tickets come from.
 //
 // # Pedigree
 //
@@ -27,17 +33,18 @@
 // to the garbage collector and never used again, which is what keeps a push
 // that slept with an old node in hand out of trouble: only the blocks go round.
 //
-// # Promises
+// # What it promises
 //
-// Nothing is lost or doubled. The items of one producer stay in order; those of
-// several interleave as they claim, so that pushes which do not overlap stay
-// in order as well. Push never waits for anyone: a fetch-add, a walk of at most
-// as many nodes as others have filled meanwhile, a copy. Close cuts at one
-// instant, the setting of a bit in the word that tickets come from: a push
-// that claimed before is popped whole, one that claims after is discarded
-// whole, and the pushers pay nothing for it, no counter of pushes in flight.
+// Nothing is lost or doubled, without a bound. The items of one producer stay in
+// order; those of several interleave as they claim, so that pushes which do not
+// overlap stay in order as well. Push never waits for anyone: a fetch-add, a
+// walk of at most as many nodes as others have filled meanwhile, a copy. Close
+// cuts at one instant: a push that claimed before is popped whole, one that
+// claims after is discarded whole, and the pushers pay nothing for it, no
+// counter of pushes in flight. A drained queue keeps at most KeptBytes, an
+// unused one has no block.
 //
-// # Costs
+// # What it costs
 //
 // When Push returns, its own items are in their slots, but a push that claimed
 // earlier and was descheduled before it was done holds them back, for as long
@@ -45,37 +52,40 @@
 // such a push as well. Pushes that are refused still take tickets, of which
 // there are 2^63. A waiting item costs 4 bytes beyond its size. A node, 32
 // bytes for every block, is the only garbage of a queue whose backlog stays
-// below a block. A drained queue keeps at most two blocks; a queue that was
-// never pushed to takes less than 1 KiB.
+// below a block.
 //
 // # When to choose it
 //
 // For producers that really overlap: then a mutex makes them queue up behind
-// one another, and behind one that lost its processor while holding it. Where
-// the producers are serialised anyway, as the processor's are by its publish
-// lock, spsc does less work; where batches are large, the mutex of ring costs
-// little and its order is strict.
+// one another, and behind one that lost its processor while holding it.
+//
+// # When not
+//
+// Where the producers are serialised anyway, as the processor's are by its
+// publish lock: spsc does less work. Where batches are large, the mutex of ring
+// or chunked costs little, and their order is strict.
 package mpsc
 
 import (
 	"sync/atomic"
 	"unsafe"
 
+	gauge "go.uber.org/atomic"
+
 	"informerlab/core/buffer"
 )
 
 const (
-	// blockBytes is the size of the longest blocks. Measured with 16-byte
-	// items on two cores, streams and bursts took the same time from 8 to 64
-	// KiB; at 2 KiB a stream of single items took half again as long.
+	// blockBytes is the size of the longest blocks: enough that making a node
+	// for each does not show in BenchmarkStream of bench/micro, and little
+	// enough that two may be kept.
 	blockBytes = 16 << 10
 	// firstSlots is the length of the first block: most informers are quiet
 	// (kubernetes/kubernetes#142231), and doubling gets to the longest in a
 	// few steps. A choice of size, not of speed.
 	firstSlots = 16
-	// line keeps what one side writes off the other side's cache lines. On
-	// two cores neither 128 nor no distance at all could be told from 64; the
-	// distance is for more cores and costs an idle queue 320 bytes.
+	// line keeps what one side writes off the other side's cache lines, which
+	// have 64 bytes on most machines.
 	line = 64
 )
 
@@ -118,7 +128,10 @@ type queue[T any] struct {
 	// pushers take them. Whoever swaps it out owns it, so it can be told from
 	// no earlier use of the same block, and need not be.
 	spare atomic.Pointer[block[T]]
-	_     [line - 16]byte
+	// slots is how many there are in all blocks, the spare too. Whoever makes
+	// a block adds its slots, whoever drops one takes them away.
+	slots gauge.Int64
+	_     [line - 24]byte
 
 	// waiting is 0 while the consumer is awake, else one more than the ticket
 	// that it waits for.
@@ -138,11 +151,16 @@ type queue[T any] struct {
 
 	// popped is head, for Len. Written by the consumer once for each Pop.
 	popped atomic.Uint64
+	// highWater is the longest backlog that a look has found, wakeUps how often
+	// the consumer was woken. Both are seldom written.
+	highWater buffer.Peak
+	wakeUps   gauge.Uint64
 	// The consumer's own. Tickets from head to before limit have been shown
-	// and are of node, unless both are its end.
-	head, limit uint64
-	node        *node[T]
-	_           [line - 32]byte
+	// and are of node, unless both are its end. When it last measured, those
+	// to before claimed had been claimed.
+	head, limit, claimed uint64
+	node                 *node[T]
+	_                    [line - 56]byte
 }
 
 // A node is the place of the tickets from first to before end.
@@ -171,9 +189,7 @@ type block[T any] struct {
 func New[T any](p buffer.Params[T]) buffer.Buffer[T] { return newQueue(p) }
 
 func newQueue[T any](p buffer.Params[T]) *queue[T] {
-	var item T
-	slotBytes := int(unsafe.Sizeof(item)) + int(unsafe.Sizeof(atomic.Uint32{}))
-	q := &queue[T]{params: p, bell: make(chan struct{}, 1), full: max(firstSlots, blockBytes/slotBytes)}
+	q := &queue[T]{params: p, bell: make(chan struct{}, 1), full: max(firstSlots, blockBytes/slotBytes[T]())}
 	q.node = &node[T]{} // for no ticket; the first push appends to it
 	q.near.Store(q.node)
 	return q
@@ -203,7 +219,7 @@ func (q *queue[T]) fill(start *node[T], t uint64, items []T) {
 			n = q.after(n)
 		}
 		at, put := t-n.first, 1
-		if len(items) == 1 { // a copy of one item through copy took a third longer
+		if len(items) == 1 { // without the call that copy is
 			n.block.items[at] = items[0]
 		} else {
 			put = copy(n.block.items[at:], items)
@@ -241,13 +257,17 @@ func (q *queue[T]) zeroed(slots int) *block[T] {
 			return b
 		}
 	}
+	q.slots.Add(int64(slots))
 	return &block[T]{make([]T, slots), make([]atomic.Uint32, slots)}
 }
 
 // recycle gives up a zeroed block of which the caller is the only owner.
 func (q *queue[T]) recycle(b *block[T]) {
 	if len(b.items) == q.full {
-		q.spare.Store(b)
+		b = q.spare.Swap(b)
+	}
+	if b != nil {
+		q.slots.Sub(int64(len(b.items)))
 	}
 }
 
@@ -264,6 +284,9 @@ func (q *queue[T]) Pop(dst []T) int {
 		panic("mpsc: Pop: empty dst")
 	}
 	for {
+		if q.head+uint64(len(dst)) > q.claimed {
+			q.measure()
+		}
 		if n := q.take(dst); n > 0 {
 			q.popped.Store(q.head)
 			return n
@@ -273,6 +296,13 @@ func (q *queue[T]) Pop(dst []T) int {
 		}
 		q.park()
 	}
+}
+
+// measure brings claimed and highWater up to date.
+func (q *queue[T]) measure() {
+	backlog := q.Len()
+	q.claimed = q.head + uint64(backlog)
+	q.highWater.See(backlog)
 }
 
 // ended reports whether the queue is closed and head is where it was cut. No
@@ -334,6 +364,7 @@ func (q *queue[T]) park() {
 		return // nobody has rung, and from now on nobody will
 	}
 	<-q.bell
+	q.wakeUps.Store(q.wakeUps.Load() + 1)
 }
 
 // Close implements buffer.Buffer.
@@ -360,4 +391,26 @@ func (q *queue[T]) Len() int {
 	return int(claimed - popped)
 }
 
-var _ buffer.Buffer[int] = (*queue[int])(nil)
+// Gauges implements buffer.Gauged. Like Len, HighWater counts what has been
+// claimed. A peak that came and went while the consumer used up what it knew
+// of is not in it, unless somebody looked: it would take a load of tail, which
+// all producers write, for each Pop.
+func (q *queue[T]) Gauges() buffer.Gauges {
+	q.highWater.See(q.Len())
+	return buffer.Gauges{
+		Bytes:     int(q.slots.Load()) * slotBytes[T](),
+		HighWater: q.highWater.Most(),
+		WakeUps:   q.wakeUps.Load(),
+	}
+}
+
+// slotBytes is the size of a slot and its ready word.
+func slotBytes[T any]() int {
+	var item T
+	return int(unsafe.Sizeof(item)) + int(unsafe.Sizeof(atomic.Uint32{}))
+}
+
+var (
+	_ buffer.Buffer[int] = (*queue[int])(nil)
+	_ buffer.Gauged      = (*queue[int])(nil)
+)

@@ -1,7 +1,6 @@
 package mpsc
 
 import (
-	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -31,31 +30,17 @@ func TestPushesInTurnsStayInOrder(t *testing.T) {
 	}))
 }
 
-// opened returns a queue and the items that it has discarded so far.
-func opened(t *testing.T) (*queue[int], *[]int) {
-	t.Helper()
-	discarded := new([]int)
-	return newQueue(buffer.Params[int]{Discard: func(item int, why buffer.Reason) {
-		require.Equal(t, buffer.Closed, why)
-		*discarded = append(*discarded, item)
-	}}), discarded
+// driven is a queue that a driver leads.
+type driven struct {
+	*buffertest.Driver
+	*queue[uint64]
 }
 
-func numbers(from, n int) []int {
-	items := make([]int, n)
-	for k := range items {
-		items[k] = from + k
-	}
-	return items
-}
-
-// popAll pops what is there, some at a time.
-func popAll(q *queue[int], some int) (all []int) {
-	dst := make([]int, some)
-	for q.Len() > 0 {
-		all = append(all, dst[:q.Pop(dst)]...)
-	}
-	return all
+func drive(t *testing.T) driven {
+	d := &buffertest.Driver{T: t}
+	q := newQueue(buffer.Params[uint64]{Discard: d.Discard})
+	d.Queue = q
+	return driven{d, q}
 }
 
 // claim does the first half of a push of n items and returns the other half.
@@ -66,7 +51,7 @@ func claim[T any](q *queue[T], items []T) (finish func()) {
 }
 
 func TestPopIntoNothingPanics(t *testing.T) {
-	q, _ := opened(t)
+	q := drive(t)
 	require.PanicsWithValue(t, "mpsc: Pop: empty dst", func() { q.Pop(nil) })
 }
 
@@ -81,27 +66,14 @@ func TestSides(t *testing.T) {
 	}
 }
 
-func TestIdleFootprint(t *testing.T) {
-	const queues = 200
-	kept := make([]buffer.Buffer[any], queues)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for k := range kept {
-		kept[k] = New(buffer.Params[any]{})
-	}
-	runtime.ReadMemStats(&after)
-	assert.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/queues, uint64(1<<10))
-	runtime.KeepAlive(kept)
-}
-
 func TestBlocksDouble(t *testing.T) {
-	q, _ := opened(t)
+	q := drive(t)
 	require.Nil(t, q.node.block)
-	q.Push(numbers(0, 1))
+	q.Feed(1)
 	n := q.node.next.Load()
 	require.Equal(t, uint64(firstSlots), n.end)
 	require.Nil(t, n.next.Load(), "appended by the push that needs it, not before")
-	q.Push(numbers(1, 6*q.full))
+	q.Feed(6 * q.full)
 	for slots := firstSlots; n.end < q.tail.Load()/ticket; slots = min(q.full, 2*slots) {
 		require.Equal(t, uint64(slots), n.end-n.first)
 		require.Len(t, n.block.items, slots)
@@ -109,7 +81,7 @@ func TestBlocksDouble(t *testing.T) {
 		n = n.next.Load()
 	}
 	require.Same(t, n, q.near.Load())
-	require.Equal(t, numbers(0, 1+6*q.full), popAll(q, 100))
+	q.Drain(100)
 }
 
 func TestSlotCounts(t *testing.T) {
@@ -124,8 +96,8 @@ func TestSlotCounts(t *testing.T) {
 
 // TestSpentBlocksGoRound passes many blocks through a queue with a small backlog.
 func TestSpentBlocksGoRound(t *testing.T) {
-	q, _ := opened(t)
-	popped, batch := make([]int, 128), numbers(0, 100)
+	q := drive(t)
+	popped, batch := make([]uint64, 128), buffertest.Numbers(1, 100)
 	pass := func() {
 		for range 10 * q.full / len(batch) {
 			q.Push(batch)
@@ -141,24 +113,25 @@ func TestSpentBlocksGoRound(t *testing.T) {
 		require.Zero(t, q.node.block.items[k])
 	}
 	if spare := q.spare.Load(); assert.NotNil(t, spare) {
-		require.False(t, slices.ContainsFunc(spare.items, func(item int) bool { return item != 0 }))
+		require.False(t, slices.ContainsFunc(spare.items, func(item uint64) bool { return item != 0 }))
 		for k := range spare.ready {
 			require.Zero(t, spare.ready[k].Load())
 		}
+		require.Equal(t, 2*q.full*slotBytes[uint64](), q.Gauges().Bytes)
 	}
 }
 
 // TestClaimedPushHoldsBackLaterOnes stops a push between its two halves.
 func TestClaimedPushHoldsBackLaterOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, _ := opened(t)
-		q.Push(numbers(0, 5))
-		finish := claim(q, numbers(5, 40)) // over the end of the first block
-		q.Push(numbers(45, 5))
+		q := drive(t)
+		q.Feed(5)
+		finish := claim(q.queue, buffertest.Numbers(6, 40)) // over the end of the first block
+		q.Push(buffertest.Numbers(46, 5))
 		require.Equal(t, 50, q.Len(), "what is claimed counts")
-		dst := make([]int, 100)
+		dst := make([]uint64, 100)
 		require.Equal(t, 5, q.Pop(dst))
-		var got []int
+		var got []uint64
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -168,28 +141,28 @@ func TestClaimedPushHoldsBackLaterOnes(t *testing.T) {
 		}()
 		synctest.Wait()
 		require.Equal(t, uint64(6), q.waiting.Load())
-		q.Push(numbers(50, 1))
+		q.Push(buffertest.Numbers(51, 1))
 		synctest.Wait()
 		require.Equal(t, uint64(6), q.waiting.Load(), "a push behind the awaited one leaves it alone")
 		finish()
 		<-done
-		require.Equal(t, numbers(5, 46), got)
+		require.Equal(t, buffertest.Numbers(6, 46), got)
 	})
 }
 
 func TestCloseWaitsForClaimedPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, discarded := opened(t)
-		finish := claim(q, numbers(0, 20))
+		q := drive(t)
+		finish := claim(q.queue, buffertest.Numbers(1, 20))
 		q.Close()
-		q.Push(numbers(100, 3))
-		require.Equal(t, numbers(100, 3), *discarded)
+		q.Push(buffertest.Numbers(100, 3))
+		require.Equal(t, buffertest.Numbers(100, 3), q.Discarded)
 		require.Equal(t, 20, q.Len())
-		var got []int
+		var got []uint64
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			dst := make([]int, 7)
+			dst := make([]uint64, 7)
 			for n := q.Pop(dst); n > 0; n = q.Pop(dst) {
 				got = append(got, dst[:n]...)
 			}
@@ -198,7 +171,7 @@ func TestCloseWaitsForClaimedPush(t *testing.T) {
 		require.Equal(t, uint64(1), q.waiting.Load(), "the end is known, and not reached")
 		finish()
 		<-done
-		require.Equal(t, numbers(0, 20), got)
+		require.Equal(t, buffertest.Numbers(1, 20), got)
 		require.Zero(t, q.Len())
 	})
 }
@@ -207,13 +180,13 @@ func TestCloseWaitsForClaimedPush(t *testing.T) {
 // doubt: pushes are refused, another Close returns, and Pop waits.
 func TestCloseInTwoSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, discarded := opened(t)
-		q.Push(numbers(0, 3))
+		q := drive(t)
+		q.Feed(3)
 		before := q.tail.Or(closedBit)
-		q.Push(numbers(3, 2))
+		q.Push(buffertest.Numbers(4, 2))
 		q.Close()
-		require.Equal(t, numbers(3, 2), *discarded)
-		dst := make([]int, 9)
+		require.Equal(t, buffertest.Numbers(4, 2), q.Discarded)
+		dst := make([]uint64, 9)
 		require.Equal(t, 3, q.Pop(dst))
 		done := make(chan struct{})
 		go func() {
@@ -232,31 +205,30 @@ func TestCloseInTwoSteps(t *testing.T) {
 // TestPusherWithOldNode lets a push sleep with a node in hand that many others
 // have left behind, in either half.
 func TestPusherWithOldNode(t *testing.T) {
-	q, _ := opened(t)
+	q := drive(t)
 	old := q.near.Load()
-	var got []int
-	for k := range 100 {
-		q.Push(numbers(100*k, 100))
-		got = append(got, popAll(q, 64)...)
+	for range 100 {
+		q.Feed(100)
+		q.Drain(64)
 	}
 	spent := old.next.Load()
 	require.Nil(t, spent.block, "the old nodes hold no storage")
 	near := q.near.Load()
 	at := q.tail.Add(7*ticket)/ticket - 7
-	q.fill(old, at, numbers(10000, 7))
+	q.fill(old, at, buffertest.Numbers(q.Pushed+1, 7))
+	q.Pushed += 7
 	require.Same(t, near, q.near.Load(), "near does not go back")
-	got = append(got, popAll(q, 64)...)
-	require.Equal(t, numbers(0, 10007), got)
+	q.Drain(64)
 }
 
 // TestNoTokenStays parks with an item already there, which must retract.
 func TestNoTokenStays(t *testing.T) {
-	q, _ := opened(t)
-	q.Push(numbers(0, 1))
+	q := drive(t)
+	q.Feed(1)
 	q.park()
 	require.Zero(t, q.waiting.Load())
 	require.Empty(t, q.bell)
-	require.Equal(t, 1, q.Pop(make([]int, 2)))
+	q.Expect(1)
 	q.Close()
 	q.park()
 	require.Zero(t, q.waiting.Load())

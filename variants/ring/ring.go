@@ -4,22 +4,47 @@
 //	Push ──▶ [ . . . head o o o o o o tail . . . ] ──▶ Pop
 //	           at most two copies a batch, whatever its size
 //
-// It promises strict FIFO order, loses nothing and is unbounded on purpose. It
-// allocates with the first push and grows by doubling. A small ring moves its
-// items to the larger one; a large one that is full is left as it is, to be
-// drained first, and pushes go to a new one of twice its length:
+// # Algorithm
+//
+// The ring allocates with the first push and grows by doubling. A small one
+// moves its items to the larger one; a large one that is full is left as it is,
+// to be drained first, and pushes go to a new one of twice its length:
 //
 //	Push ──▶ [ o o o . . . . . . . . . ]   [ o o o o o o ] [ o o o ] ──▶ Pop
 //	           the ring                      older, full
 //
-// So no push copies more than 48 KiB, whatever the backlog, and a burst leaves
-// no half-size copies to the collector. Memory is given back piece by piece as
-// it drains, and when it has long been almost empty: what stays after a burst
-// of any size is at most 48 KiB.
+// Memory is given back piece by piece as it drains, when the ring has run empty,
+// and when it has long been almost empty. What a burst needed is held weakly, so
+// that the next one finds it unless a collection came between.
 //
-// Limits: up to half of the slots are unused just after it has grown; and the
-// push that makes it grow pays for the allocation, tens of megabytes at a
-// million items.
+// # Pedigree
+//
+// The ring that doubles is in every library; client-go's listeners have it from
+// k8s.io/utils/buffer. That it is linked to the next instead of copied is known
+// from JCTools' growable queues.
+//
+// # What it promises
+//
+// Strict FIFO order, any number of producers, no loss, no bound. No push copies
+// more than KeptBytes of what was there before it, whatever the backlog. A
+// drained ring keeps at most KeptBytes, whatever it held; an unused one has no
+// slots.
+//
+// # What it costs
+//
+// Up to half of the slots are unused just after the ring has grown. The push
+// that makes it grow pays for an allocation as large as the backlog, while all
+// others wait for the lock (BenchmarkWorst in bench/micro).
+//
+// # When to choose it
+//
+// When producers push batches and the backlog is mostly small: it is the least
+// code, and a collection finds all of it in one piece.
+//
+// # When not
+//
+// When the backlog may grow by millions, or when no push may take long:
+// package chunked does the same in small steps.
 package ring
 
 import (
@@ -81,8 +106,7 @@ type store[T any] struct {
 	// spare is storage that was larger, held weakly: the next burst takes it
 	// back if no collection came between. So a backlog that swings allocates
 	// about once a collection, not once a swing, and an idle ring pins
-	// nothing. Shrinking on the way down, without a spare, made several times
-	// the garbage when eight rings or more were saturated.
+	// nothing.
 	spare weak.Pointer[[]T]
 	// lull counts the items popped since the ring was last more than an
 	// eighth full.

@@ -7,12 +7,14 @@
 //	Push ─▶ tail ─▶ [ o o o . ] ◀── [ o o o o ] ◀── [ . o o o ] ─▶ Pop
 //	                      chunks, linked from old to new     └── from
 //
+// # Algorithm
+//
 // The producer copies items into slots that nobody else looks at, then adds
 // their number to the word, and that one compare-and-swap is all that a batch
-// costs beside its copy. The consumer reads the word only when it has used up
-// what it knew of. Chunks double in length up to a maximum; one that has been
-// emptied is unlinked and, if it is of the full length, left where the producer
-// finds it.
+// costs beside its copy. The consumer reads the word only when what it knows of
+// does not fill its hands. Chunks double in length up to a maximum; one that
+// has been emptied is unlinked and, if it is of the full length, left where the
+// producer finds it.
 //
 // One producer means that pushes never overlap and that each happens before
 // the next, as under a lock: the goroutines may change. A processor's publish
@@ -29,38 +31,44 @@
 // the parked consumer in the producer's own word from JCTools' blocking queues.
 // Added here is the closed bit in that word.
 //
-// # Promises
+// # What it promises
 //
-// Strict FIFO order, nothing lost or doubled. Push never waits. When it returns
-// all its items can be popped, with no exception for anybody's scheduling. The
-// word has one history, so Close falls between two batches: each push is popped
-// whole or discarded whole, also one that was being written when Close came.
-// The price is a compare-and-swap where a plain atomic store would do; on amd64
-// that is a locked instruction in either case.
+// Strict FIFO order, nothing lost or doubled, no bound. Push never waits. When
+// it returns all its items can be popped, with no exception for anybody's
+// scheduling. The word has one history, so Close falls between two batches: each
+// push is popped whole or discarded whole, also one that was being written when
+// Close came. A drained queue keeps at most KeptBytes, an unused one has no
+// chunk.
 //
-// # Costs
+// # What it costs
 //
-// Nothing but the slot for a waiting item. A drained queue keeps at most two
-// chunks; one that was never pushed to takes less than 1 KiB.
+// A compare-and-swap for each push, where a plain atomic store would do but for
+// Close; on amd64 that is a locked instruction in either case. Nothing but the
+// slot for a waiting item.
 //
 // # When to choose it
 //
-// Whenever the producers are serialised anyway: it is the fastest of the
-// catalogue at single items, and at batches nothing is left but the copy. With
-// producers that overlap it is wrong: take mpsc, or ring.
+// Whenever the producers are serialised anyway, as a processor's are: no other
+// of the catalogue does less for a push.
+//
+// # When not
+//
+// With producers that overlap it is wrong: take mpsc, or chunked.
 package spsc
 
 import (
 	"sync/atomic"
 	"unsafe"
 
+	gauge "go.uber.org/atomic"
+
 	"informerlab/core/buffer"
 )
 
 const (
-	// chunkBytes is the size of the longest chunks. Measured with 16-byte items
-	// on two cores, streams and bursts took the same time from 2 to 64 KiB; a
-	// chunk and its part of the chain should not show beside its slots.
+	// chunkBytes is the size of the longest chunks: enough that making one does
+	// not show in BenchmarkStream of bench/micro, nor its part of the chain
+	// beside its slots, and little enough that two may be kept.
 	chunkBytes = 16 << 10
 	// mallocHeader is what the allocator puts before an object with pointers
 	// of more than 512 bytes; without room for it the chunk would be rounded
@@ -70,9 +78,8 @@ const (
 	// (kubernetes/kubernetes#142231), and doubling gets to the longest in a
 	// few steps. A choice of size, not of speed.
 	firstSlots = 15
-	// line keeps what one side writes off the other side's cache lines. On
-	// two cores neither 128 nor no distance at all could be told from 64; the
-	// distance is for more cores and costs an idle queue 256 bytes.
+	// line keeps what one side writes off the other side's cache lines, which
+	// have 64 bytes on most machines.
 	line = 64
 )
 
@@ -121,16 +128,23 @@ type queue[T any] struct {
 	// those here that it has emptied, the producer takes them; whoever swaps
 	// it out owns it.
 	spare atomic.Pointer[chunk[T]]
-	_     [line - 8]byte
+	// slots is how many there are in all chunks, the spare too. The producer
+	// adds those that it makes, the consumer takes away those that it drops.
+	slots gauge.Int64
+	_     [line - 16]byte
 
 	// popped is head, for Len. Written by the consumer once for each Pop.
 	popped atomic.Uint64
+	// highWater is the longest backlog that a look has found, wakeUps how often
+	// the consumer was woken. Both are seldom written.
+	highWater buffer.Peak
+	wakeUps   gauge.Uint64
 	// The consumer's own: items popped so far, items it knows to have been
 	// shown, and the place of the oldest.
 	head, limit uint64
 	from        *chunk[T]
 	next        int
-	_           [line - 40]byte
+	_           [line - 56]byte
 }
 
 // A chunk is written by the producer up to what state shows and read and zeroed
@@ -174,7 +188,7 @@ func (q *queue[T]) Push(items []T) {
 // write puts items in the next slots, where nobody sees them yet.
 func (q *queue[T]) write(items []T) {
 	if len(items) == 1 && q.used < len(q.tail.slots) {
-		q.tail.slots[q.used] = items[0] // through copy a stream of single items took two thirds longer
+		q.tail.slots[q.used] = items[0] // without the call that copy is
 		q.used++
 		return
 	}
@@ -227,6 +241,7 @@ func (q *queue[T]) zeroed(slots int) *chunk[T] {
 			return c
 		}
 	}
+	q.slots.Add(int64(slots))
 	return &chunk[T]{slots: make([]T, slots)}
 }
 
@@ -235,7 +250,7 @@ func (q *queue[T]) Pop(dst []T) int {
 	if len(dst) == 0 {
 		panic("spsc: Pop: empty dst")
 	}
-	if q.head == q.limit && !q.wait() {
+	if q.limit-q.head < uint64(len(dst)) && !q.look() {
 		return 0
 	}
 	n := q.take(dst)
@@ -243,18 +258,19 @@ func (q *queue[T]) Pop(dst []T) int {
 	return n
 }
 
-// wait sets limit to what has been shown when that is more than was popped. It
-// returns false if the queue is closed and drained.
+// look sets limit to what has been shown and waits until that is more than was
+// popped. It returns false if the queue is closed and drained.
 //
 // To park is to swap the very state in which there was nothing to pop and no
 // reason to end for the same one with parkedBit. So nothing can come between
 // the look and the announcement, and whatever changes the state next finds the
-// bit. The consumer parks at once: looking a second time after a pause, by
-// yielding or spinning, made no difference beyond the noise.
-func (q *queue[T]) wait() bool {
+// bit. The consumer parks at once, since a pause before a second look costs the
+// processor time that the producer could have.
+func (q *queue[T]) look() bool {
 	for {
 		s := q.state.Load()
 		if q.limit = s / one; q.limit != q.head {
+			q.highWater.See(int(q.limit - q.head))
 			return true
 		}
 		if s&closedBit != 0 {
@@ -262,6 +278,7 @@ func (q *queue[T]) wait() bool {
 		}
 		if q.state.CompareAndSwap(s, s|parkedBit) {
 			<-q.bell
+			q.wakeUps.Store(q.wakeUps.Load() + 1)
 		}
 	}
 }
@@ -293,7 +310,10 @@ func (q *queue[T]) leave() {
 	q.from, q.next = spent.next, 0
 	spent.next = nil
 	if len(spent.slots) == q.full {
-		q.spare.Store(spent)
+		spent = q.spare.Swap(spent)
+	}
+	if spent != nil {
+		q.slots.Sub(int64(len(spent.slots)))
 	}
 }
 
@@ -318,4 +338,20 @@ func (q *queue[T]) Len() int {
 	return int(q.state.Load()/one - popped)
 }
 
-var _ buffer.Buffer[int] = (*queue[int])(nil)
+// Gauges implements buffer.Gauged. A peak that came and went while the consumer
+// used up what it knew of is not in HighWater, unless somebody looked: it would
+// take a load of state for each Pop.
+func (q *queue[T]) Gauges() buffer.Gauges {
+	var item T
+	q.highWater.See(q.Len())
+	return buffer.Gauges{
+		Bytes:     int(q.slots.Load()) * int(unsafe.Sizeof(item)),
+		HighWater: q.highWater.Most(),
+		WakeUps:   q.wakeUps.Load(),
+	}
+}
+
+var (
+	_ buffer.Buffer[int] = (*queue[int])(nil)
+	_ buffer.Gauged      = (*queue[int])(nil)
+)

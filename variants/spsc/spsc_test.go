@@ -1,7 +1,6 @@
 package spsc
 
 import (
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -13,40 +12,27 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// opened returns a queue and the items that it has discarded so far.
-func opened(t *testing.T) (*queue[int], *[]int) {
-	t.Helper()
-	discarded := new([]int)
-	return newQueue(buffer.Params[int]{Discard: func(item int, why buffer.Reason) {
-		require.Equal(t, buffer.Closed, why)
-		*discarded = append(*discarded, item)
-	}}), discarded
+// driven is a queue that a driver leads.
+type driven struct {
+	*buffertest.Driver
+	*queue[uint64]
 }
 
-func numbers(from, n int) []int {
-	items := make([]int, n)
-	for k := range items {
-		items[k] = from + k
-	}
-	return items
-}
-
-// popAll pops what is there, some at a time.
-func popAll(q *queue[int], some int) (all []int) {
-	dst := make([]int, some)
-	for q.Len() > 0 {
-		all = append(all, dst[:q.Pop(dst)]...)
-	}
-	return all
+func drive(t *testing.T) driven {
+	d := &buffertest.Driver{T: t}
+	q := newQueue(buffer.Params[uint64]{Discard: d.Discard})
+	d.Queue = q
+	return driven{d, q}
 }
 
 func TestPopIntoNothingPanics(t *testing.T) {
-	q, _ := opened(t)
+	q := drive(t)
 	require.PanicsWithValue(t, "spsc: Pop: empty dst", func() { q.Pop(nil) })
 }
 
@@ -61,31 +47,20 @@ func TestSides(t *testing.T) {
 	}
 }
 
-func TestIdleFootprint(t *testing.T) {
-	const queues = 200
-	kept := make([]buffer.Buffer[any], queues)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for k := range kept {
-		kept[k] = New(buffer.Params[any]{})
-	}
-	runtime.ReadMemStats(&after)
-	assert.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/queues, uint64(1<<10))
-	runtime.KeepAlive(kept)
-}
-
 func TestChunksDouble(t *testing.T) {
-	q, _ := opened(t)
+	q := drive(t)
 	require.Empty(t, q.tail.slots)
-	q.Push(numbers(0, 1))
+	q.Feed(1)
 	require.Len(t, q.tail.slots, firstSlots)
-	q.Push(numbers(1, 6*q.full))
-	slots := firstSlots
+	q.Feed(6 * q.full)
+	slots, all := firstSlots, 0
 	for c := q.from.next; c != nil; c = c.next {
 		require.Len(t, c.slots, slots)
+		all += slots
 		slots = min(q.full, 2*slots+1)
 	}
-	require.Equal(t, numbers(0, 1+6*q.full), popAll(q, 100))
+	require.Equal(t, 8*all, q.Gauges().Bytes)
+	q.Drain(100)
 }
 
 func TestSlotCounts(t *testing.T) {
@@ -99,8 +74,8 @@ func TestSlotCounts(t *testing.T) {
 
 // TestSpentChunksGoRound passes many chunks through a queue with a small backlog.
 func TestSpentChunksGoRound(t *testing.T) {
-	q, _ := opened(t)
-	popped, batch := make([]int, 128), numbers(1, 100)
+	q := drive(t)
+	popped, batch := make([]uint64, 128), buffertest.Numbers(1, 100)
 	pass := func() {
 		for range 10 * q.full / len(batch) {
 			q.Push(batch)
@@ -112,12 +87,15 @@ func TestSpentChunksGoRound(t *testing.T) {
 	pass()
 	pass() // the first chunks of full length are made here at the latest
 	assert.Zero(t, testing.AllocsPerRun(20, pass))
-	for _, c := range []*chunk[int]{q.tail, q.spare.Load()} {
+	chunks := 0
+	for _, c := range []*chunk[uint64]{q.tail, q.spare.Load()} {
 		if c != nil {
+			chunks++
 			require.Nil(t, c.next)
-			require.False(t, slices.ContainsFunc(c.slots, func(item int) bool { return item != 0 }))
+			require.False(t, slices.ContainsFunc(c.slots, func(item uint64) bool { return item != 0 }))
 		}
 	}
+	require.Equal(t, chunks*q.full*8, q.Gauges().Bytes)
 }
 
 // TestCloseDuringPush closes when all of a batch has been written and nothing
@@ -125,24 +103,22 @@ func TestSpentChunksGoRound(t *testing.T) {
 func TestCloseDuringPush(t *testing.T) {
 	for _, before := range []int{0, 1, firstSlots - 1, firstSlots, firstSlots + 1} {
 		for _, size := range []int{1, firstSlots - 1, firstSlots, firstSlots + 1, 5000} {
-			q, discarded := opened(t)
-			q.Push(numbers(1, before))
+			q := drive(t)
+			q.Feed(before)
 			s, tail, used := q.state.Load(), q.tail, q.used
-			q.write(numbers(1000, size))
+			q.write(buffertest.Numbers(1000, size))
 			written := tail
 			q.Close()
 			require.False(t, q.show(s, size))
 			q.unwrite(tail, used)
 			require.Same(t, written, q.tail)
 			require.Nil(t, q.tail.next)
-			require.False(t, slices.ContainsFunc(q.tail.slots[used:], func(item int) bool { return item != 0 }))
+			require.False(t, slices.ContainsFunc(q.tail.slots[used:], func(item uint64) bool { return item != 0 }))
 			require.Equal(t, before, q.Len())
-			q.Push(numbers(7, 2))
-			require.Equal(t, numbers(7, 2), *discarded)
-			if before > 0 {
-				require.Equal(t, numbers(1, before), popAll(q, 4))
-			}
-			require.Zero(t, q.Pop(make([]int, 1)))
+			q.Push(buffertest.Numbers(7, 2))
+			require.Equal(t, buffertest.Numbers(7, 2), q.Discarded)
+			q.Drain(4)
+			require.Zero(t, q.Pop(make([]uint64, 1)))
 		}
 	}
 }
@@ -155,23 +131,23 @@ func TestCloseMeetsPush(t *testing.T) {
 	}
 	cut := 0
 	for round := range rounds {
-		q, discarded := opened(t)
+		q := drive(t)
 		var closer sync.WaitGroup
 		closer.Go(q.Close)
-		batch := numbers(1, 1+round%40)
+		batch := buffertest.Numbers(1, 1+round%40)
 		q.Push(batch)
 		closer.Wait()
-		popped, dst := []int{}, make([]int, 64)
+		popped, dst := []uint64{}, make([]uint64, 64)
 		for n := q.Pop(dst); n > 0; n = q.Pop(dst) {
 			popped = append(popped, dst[:n]...)
 		}
 		if len(popped) == 0 {
 			cut++
-			require.Equal(t, batch, *discarded)
+			require.Equal(t, batch, q.Discarded)
 			continue
 		}
 		require.Equal(t, batch, popped)
-		require.Empty(t, *discarded)
+		require.Empty(t, q.Discarded)
 	}
 	t.Logf("%d of %d pushes were cut", cut, rounds)
 }
@@ -179,25 +155,25 @@ func TestCloseMeetsPush(t *testing.T) {
 // TestStateWord goes through every transition and what it rings.
 func TestStateWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, _ := opened(t)
-		dst := make([]int, 8)
+		q := drive(t)
+		dst := make([]uint64, 8)
 		popped := make(chan int)
 		pop := func() { go func() { popped <- q.Pop(dst) }() }
 		pop()
 		synctest.Wait()
 		require.Equal(t, uint64(parkedBit), q.state.Load())
-		q.Push(numbers(1, 3))
+		q.Push(buffertest.Numbers(1, 3))
 		require.Equal(t, 3, <-popped)
 		require.Equal(t, uint64(3*one), q.state.Load())
 		require.Empty(t, q.bell)
-		q.Push(numbers(4, 1))
+		q.Push(buffertest.Numbers(4, 1))
 		require.Empty(t, q.bell, "an awake consumer is not rung for")
 		pop()
 		require.Equal(t, 1, <-popped)
 		pop()
 		synctest.Wait()
 		stale := q.state.Load() &^ parkedBit // as a producer sees that looked just before
-		q.write(numbers(5, 2))
+		q.write(buffertest.Numbers(5, 2))
 		require.True(t, q.show(stale, 2))
 		require.Equal(t, 2, <-popped)
 		pop()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -93,8 +94,8 @@ func arms(specs []string, p *peers) ([]run.Arm, error) {
 	}
 	all := contestants.Ours()
 	own := len(all)
-	for _, listing := range p.listings {
-		all = append(all, worker.Contestant{Name: listing.Name})
+	for _, l := range p.listings {
+		all = append(all, worker.Contestant{Name: l.Name, Summary: l.Summary, Traits: l.Traits})
 	}
 	if len(specs) == 0 {
 		for _, c := range all {
@@ -106,7 +107,7 @@ func arms(specs []string, p *peers) ([]run.Arm, error) {
 	var arms []run.Arm
 	for _, spec := range specs {
 		c, err := worker.Find(all, spec)
-		if err != nil && p.missing != "" {
+		if errors.Is(err, worker.ErrUnknown) && p.missing != "" {
 			err = fmt.Errorf("%w (outside peers: %s)", err, p.missing)
 		}
 		if err != nil {
@@ -116,9 +117,43 @@ func arms(specs []string, p *peers) ([]run.Arm, error) {
 		if slices.IndexFunc(all, func(other worker.Contestant) bool { return other.Name == c.Name }) >= own {
 			command = p.command()
 		}
-		arms = append(arms, run.Arm{Buffer: spec, Command: command})
+		arms = append(arms, run.Arm{Buffer: c.Name, Traits: c.Traits, Command: command})
 	}
 	return arms, nil
+}
+
+// fitting returns an error if a workload makes no sense for one of the arms.
+func fitting(arms []run.Arm, workloads []loadgen.Workload) error {
+	for _, arm := range arms {
+		for _, w := range workloads {
+			if err := worker.Fits(arm.Traits, w); err != nil {
+				return fmt.Errorf("buffer %s: %w", arm.Buffer, err)
+			}
+		}
+	}
+	return nil
+}
+
+// listBuffers writes the contestants and, apart from them, the bounds.
+func listBuffers(w io.Writer, p *peers) {
+	fmt.Fprintln(w, "BUFFER\tCONTRACT\tWHAT IT IS")
+	for _, c := range contestants.Ours() {
+		if !c.Bound {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Name, c.Traits, c.Summary)
+		}
+	}
+	for _, l := range p.listings {
+		fmt.Fprintf(w, "%s\t%s\t%s (outside peer)\n", l.Name, l.Traits, l.Summary)
+	}
+	if p.missing != "" {
+		fmt.Fprintf(w, "client-go\t\t(outside peer: %s)\n", p.missing)
+	}
+	fmt.Fprintln(w, "\nBOUND\t\tnot a contestant: it shows what others could reach")
+	for _, c := range contestants.Ours() {
+		if c.Bound {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Name, c.Traits, c.Summary)
+		}
+	}
 }
 
 func (l *lab) list(ctx context.Context, args []string) error {
@@ -128,18 +163,8 @@ func (l *lab) list(ctx context.Context, args []string) error {
 		return err
 	}
 	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BUFFER\tCONTRACT")
-	for _, c := range contestants.Ours() {
-		fmt.Fprintf(w, "%s\t%s\n", c.Name, c.Contract)
-	}
-	p := findPeers(ctx, *path)
-	for _, listing := range p.listings {
-		fmt.Fprintf(w, "%s\t%s (outside peer)\n", listing.Name, listing.Contract)
-	}
-	if p.missing != "" {
-		fmt.Fprintf(w, "client-go\t(outside peer: %s)\n", p.missing)
-	}
-	fmt.Fprintln(w, "\nWORKLOAD\tchecked after every run: every handler's calls in order, and the cache")
+	listBuffers(w, findPeers(ctx, *path))
+	fmt.Fprintln(w, "\nWORKLOAD\tchecked after every run: what every handler was told, its account, and the cache")
 	for _, k := range loadgen.Workloads() {
 		var options []string
 		for _, o := range k.Options() {

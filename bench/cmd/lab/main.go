@@ -3,7 +3,7 @@
 //	lab list                             the buffers and workloads there are
 //	lab run                              the default workloads and buffers
 //	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
-//	lab report -base client-go DIR       the table of a run again
+//	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
 //
@@ -54,7 +54,7 @@ func commands() []command {
 	return []command{
 		{"list", "list buffers and workloads", (*lab).list},
 		{"run", "measure buffers under workloads", (*lab).run},
-		{"report", "print the table of a run", (*lab).report},
+		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}

@@ -53,54 +53,67 @@ func start(t *testing.T, folder string, args ...string) (command *exec.Cmd, out,
 	return command, out, errOut
 }
 
+// badInput is what lab must refuse, and a part of the line that says why.
+var badInput = []struct{ args, want string }{
+	{"", "expected a command"},
+	{"dance", `unknown command "dance"`},
+	{"run -fast", "-fast"},
+	{"run extra", `unexpected argument "extra"`},
+	{"run -workload none", `unknown workload "none"`},
+	{"run -workload saturate:listeners=-1", "listeners=-1"},
+	{"run -workload saturate:listeners=many", "listeners=many"},
+	{"run -workload saturate:events=-5", "events=-5"},
+	{"run -workload saturate:colour=red", `unknown option "colour"`},
+	{"run -workload stall:stalled=2", "at least one"},
+	{"run -workload replay:speed=-3", "speed=-3"},
+	{"run -workload replay:trace=nowhere.ndjson", "nowhere.ndjson"},
+	{"run -workload replay:trace=truncated.ndjson", "truncated.ndjson:3:"},
+	{"run -workload replay:trace=garbled.ndjson", "garbled.ndjson:2:"},
+	{"run -workload saturate -workload saturate:listeners=1", "named twice"},
+	{"run -buffers none", `unknown buffer "none": expected one of reference, ring, linkedlist`},
+	{"run -buffers reference,none", `unknown buffer "none"`},
+	{"run -buffers reference,reference", "named twice"},
+	{"run -buffers reference,", "empty"},
+	{"run -buffers ring:fast", "ring"},
+	{"run -buffers bounded", "no policy: there are drop-newest"},
+	{"run -buffers bounded:drop-oldest,cap=0", `option "cap=0"`},
+	{"run -buffers bounded:drop-oldest,cap=-4", `option "cap=-4"`},
+	{"run -buffers bounded:drop-oldest,colour=red", `option "colour=red"`},
+	{"run -buffers bounded:drop-oldest,drop-newest", "the policy is drop-oldest already"},
+	{"run -buffers bounded:block,timeout=1s", "only block-timeout takes one"},
+	{"run -buffers bounded:block-timeout,timeout=-1s", `option "timeout=-1s"`},
+	{"run -buffers null:x", "null"},
+	{"run -buffers direct -workload stall", "a buffer that blocks"},
+	{"run -buffers ring -buffers bounded:block -workload saturate -workload freeze", "buffer bounded:block"},
+	{"run -buffers null -workload stall:stalled=0", "no handler is ever called"},
+	{"run -workload freeze:seconds=-1", "seconds=-1"},
+	{"run -blocks -1", "-blocks=-1"},
+	{"run -rounds -1", "-rounds=-1"},
+	{"run -rounds 1.5", "-rounds"},
+	{"run -seed -1", "-seed"},
+	{"run -out file", "file"},
+	{"run -out file/deeper", "file"},
+	{"run -out=", "-out"},
+	{"run -peers nowhere", "there is no nowhere"},
+	{"run -peers file", "file"},
+	{"run -peers=", "-peers is empty"},
+	{"report", "expected the folder"},
+	{"report nowhere", "nowhere"},
+	{"report garbled", "garbled/raw.txt:1"},
+	{"report file", "file: no results"},
+	{"report -base none good", `unknown base "none"`},
+	{"report good nowhere", "nowhere"},
+	{"flame", "no run with profiles"},
+	{"flame nowhere", "no profiles"},
+	{"flame -out interrupted", "no run with profiles in interrupted"},
+	{"list extra", "unexpected argument"},
+	{"worker extra", "unexpected argument"},
+}
+
 // TestBadInput gives lab everything that it must refuse: one clear line, exit
 // status 2, and nothing written.
 func TestBadInput(t *testing.T) {
-	for _, c := range []struct {
-		args string
-		want string // part of the line
-	}{
-		{"", "expected a command"},
-		{"dance", `unknown command "dance"`},
-		{"run -fast", "-fast"},
-		{"run extra", `unexpected argument "extra"`},
-		{"run -workload none", `unknown workload "none"`},
-		{"run -workload saturate:listeners=-1", "listeners=-1"},
-		{"run -workload saturate:listeners=many", "listeners=many"},
-		{"run -workload saturate:events=-5", "events=-5"},
-		{"run -workload saturate:colour=red", `unknown option "colour"`},
-		{"run -workload stall:stalled=2", "at least one"},
-		{"run -workload replay:speed=-3", "speed=-3"},
-		{"run -workload replay:trace=nowhere.ndjson", "nowhere.ndjson"},
-		{"run -workload replay:trace=truncated.ndjson", "truncated.ndjson:3:"},
-		{"run -workload replay:trace=garbled.ndjson", "garbled.ndjson:2:"},
-		{"run -workload saturate -workload saturate:listeners=1", "named twice"},
-		{"run -buffers none", `unknown buffer "none": expected one of reference, ring, linkedlist`},
-		{"run -buffers reference,none", `unknown buffer "none"`},
-		{"run -buffers reference,reference", "named twice"},
-		{"run -buffers reference,", "empty"},
-		{"run -buffers ring:fast", "ring"},
-		{"run -blocks -1", "-blocks=-1"},
-		{"run -rounds -1", "-rounds=-1"},
-		{"run -rounds 1.5", "-rounds"},
-		{"run -seed -1", "-seed"},
-		{"run -out file", "file"},
-		{"run -out file/deeper", "file"},
-		{"run -out=", "-out"},
-		{"run -peers nowhere", "there is no nowhere"},
-		{"run -peers file", "file"},
-		{"run -peers=", "-peers is empty"},
-		{"report", "expected the folder"},
-		{"report nowhere", "nowhere"},
-		{"report garbled", "garbled/raw.txt:1"},
-		{"report file", "file: no results"},
-		{"report -base none good", `unknown base "none"`},
-		{"flame", "no run with profiles"},
-		{"flame nowhere", "no profiles"},
-		{"flame -out interrupted", "no run with profiles in interrupted"},
-		{"list extra", "unexpected argument"},
-		{"worker extra", "unexpected argument"},
-	} {
+	for _, c := range badInput {
 		folder := t.TempDir()
 		list := `{"t":1,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}` + "\n"
 		for name, content := range map[string]string{
@@ -142,6 +155,8 @@ func TestRunReportFlame(t *testing.T) {
 	assert.Contains(t, got.out, "FIFO, lossless, unbounded")
 	assert.Regexp(t, `client-go +\(outside peer: not built`, got.out)
 	assert.Contains(t, got.out, "saturate")
+	assert.Regexp(t, `bounded:drop-oldest +FIFO, drops oldest, bounded by capacity`, got.out)
+	assert.Regexp(t, `(?s)BUFFER.*ring.*BOUND.*not a contestant.*null.*direct.*WORKLOAD`, got.out)
 	assert.Zero(t, execute(t, folder, "run", "-h").status)
 	assert.Zero(t, execute(t, folder, "help").status)
 
@@ -175,6 +190,32 @@ func TestRunReportFlame(t *testing.T) {
 	got = execute(t, folder, "flame", "-out", "kept/runs")
 	require.Zero(t, got.status, got.errOut)
 	assert.FileExists(t, filepath.Join(folder, strings.TrimSpace(got.out)))
+}
+
+// TestRunOfUnlikeBuffers measures buffers that lose differently beside each
+// other, which the table has to say, and makes one table of two runs.
+func TestRunOfUnlikeBuffers(t *testing.T) {
+	folder := t.TempDir()
+	for range 2 {
+		got := execute(t, folder, "run", "-quiet", "-workload", "saturate:listeners=2,events=2000",
+			"-buffers", "ring,null,direct", "-buffers", "bounded:drop-oldest,cap=64",
+			"-buffers", "bounded:block,cap=64", "-blocks", "1", "-rounds", "1")
+		require.Zero(t, got.status, got.errOut)
+		assert.Regexp(t, `ring.*bounded:drop-oldest,cap=64`, got.out)
+		assert.Contains(t, got.out, "drops oldest")
+		assert.Contains(t, got.out, "≠")
+		assert.Contains(t, got.out, "≠ compares unlike work")
+		for _, unit := range []string{"overflow", "superseded", "healed", "closed"} {
+			assert.Contains(t, got.out, unit)
+		}
+	}
+	runs, err := filepath.Glob(filepath.Join(folder, "results", "*"))
+	require.NoError(t, err)
+	require.Len(t, runs, 2)
+	both := execute(t, folder, append([]string{"report"}, runs...)...)
+	require.Zero(t, both.status, both.errOut)
+	assert.Contains(t, both.out, "n=2)")
+	assert.Equal(t, 1, strings.Count(both.out, "goos:"), "one configuration, whatever is lost")
 }
 
 // full is a device without room, as /dev/full.

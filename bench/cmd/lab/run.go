@@ -123,6 +123,9 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if err != nil {
 		return nil, "", "", usagef("run: %w", err)
 	}
+	if err := fitting(chosen, workloads); err != nil {
+		return nil, "", "", usagef("run: %w", err)
+	}
 	if len(buffers) == 0 {
 		missing = outside.missing
 	}
@@ -168,20 +171,27 @@ func (l *lab) printTable(results *report.Results, base string) error {
 func (l *lab) report(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	base := flags.String("base", "", "`buffer` that others are compared with; \"\" = reference")
-	if err := l.parse(flags, args, 1, "FOLDER"); err != nil {
+	if err := l.parse(flags, args, len(args), "FOLDER…"); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return usagef("report: expected the folder of a run")
+		return usagef("report: expected the folder of a run, or of several that measured the same")
 	}
-	results, err := readResults(flags.Arg(0))
-	if err != nil {
-		return err
+	var all *report.Results
+	for _, folder := range flags.Args() {
+		results, err := readResults(folder)
+		switch {
+		case err != nil:
+			return err
+		case results.Len() == 0:
+			return usagef("report: %s: no results", folder)
+		case all == nil:
+			all = results
+		default:
+			all.Add(results)
+		}
 	}
-	if results.Len() == 0 {
-		return usagef("report: %s: no results", flags.Arg(0))
-	}
-	return l.printTable(results, *base)
+	return l.printTable(all, *base)
 }
 
 func (l *lab) flame(_ context.Context, args []string) error {

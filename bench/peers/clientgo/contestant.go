@@ -7,8 +7,9 @@
 // The informer has its defaults of v0.37.2 (in-order queue, atomic replace,
 // batches), an index by namespace, no resync, and lists in the classic way. In a
 // closed loop it reads a channel that was filled beforehand, so its source costs
-// one receive per event; in an open one a goroutine puts the events into such a
-// channel at their intended times, and never waits for the informer.
+// one receive per event; in an open one, or after a prefill, a goroutine puts the
+// events into such a channel when they are due, and waits for the informer only
+// during the prefill.
 //
 // Limits: client-go cannot tell how many notifications wait for a handler.
 package clientgo
@@ -22,7 +23,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"informerlab/bench/worker"
+	"informerlab/core/buffer"
 	"informerlab/core/event"
+	"informerlab/core/processor"
 	"informerlab/loadgen"
 )
 
@@ -31,10 +34,13 @@ import (
 func Contestants() []worker.Contestant {
 	var kept conversions
 	return []worker.Contestant{{
-		Name:     "client-go",
-		Contract: "FIFO, lossless, unbounded (k8s.io/client-go v0.37.2, outside this module)",
-		New: func(load *loadgen.Load, o worker.Options) (worker.Pipeline, error) {
-			return newPipeline(kept.of(load), o), nil
+		Name:    "client-go",
+		Summary: "the real thing, k8s.io/client-go v0.37.2",
+		Traits: buffer.Traits{
+			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
+		},
+		New: func(ctx context.Context, load *loadgen.Load) (worker.Pipeline, error) {
+			return newPipeline(ctx, kept.of(load)), nil
 		},
 	}}
 }
@@ -52,12 +58,12 @@ type pipeline struct {
 
 var _ worker.Pipeline = (*pipeline)(nil)
 
-func newPipeline(c *conversion, o worker.Options) *pipeline {
+func newPipeline(ctx context.Context, c *conversion) *pipeline {
 	p := &pipeline{source: newListWatch(c)}
 	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	p.synced = []<-chan struct{}{p.informer.HasSyncedChecker().Done()}
-	p.ctx, p.cancel = context.WithCancel(o.Context)
+	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
 }
 
@@ -97,7 +103,7 @@ func (p *pipeline) Start() error {
 	return nil
 }
 
-// Release lets the events flow.
+// Release lets the next part of the load flow.
 func (p *pipeline) Release(start time.Time) { p.source.release(start) }
 
 // Has reports whether the informer's store holds the key.
@@ -113,8 +119,8 @@ func (p *pipeline) Each(f func(key event.Key, id uint64)) {
 	}
 }
 
-// Pending returns -1: client-go keeps its backlog to itself.
-func (p *pipeline) Pending(int) int { return -1 }
+// Accounts returns nil: client-go keeps its backlog to itself.
+func (p *pipeline) Accounts() []processor.Stats { return nil }
 
 // Lateness returns what the load's stream recorded.
 func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.stream.Lateness() }

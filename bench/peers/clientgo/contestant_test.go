@@ -50,6 +50,8 @@ func TestWorkloads(t *testing.T) {
 		"saturate:listeners=1,events=5000,keys=1",
 		"steady:rate=20000,events=2000",
 		"stall:events=5000",
+		"freeze:prefill=5000,rate=20000,seconds=0.1",
+		"freeze:prefill=5000,rate=20000,seconds=0.1,stalled=0",
 		"replay:speed=max",
 	} {
 		t.Run(workload, func(t *testing.T) {
@@ -61,10 +63,19 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
-// What client-go cannot tell is not made up.
-func TestStallTellsNoBacklog(t *testing.T) {
+// Of what client-go does not tell, only what follows from its promise to lose
+// nothing is reported.
+func TestStallBacklog(t *testing.T) {
 	stall := serve(t, "stall:events=3000", 1)[0].Stall
 	require.NotNil(t, stall)
-	assert.Equal(t, -1, stall.Told)
-	assert.Equal(t, 3000, stall.Pending)
+	assert.Equal(t, 3000, stall.Pending, "all events and the sentinel, but the one in hand")
+}
+
+// The seam is kept while a backlog is there already, too.
+func TestFreezeFillsBeforehand(t *testing.T) {
+	result := serve(t, "freeze:prefill=3000,rate=10000,seconds=0.1", 1)[0]
+	assert.Equal(t, 2999, result.Stall.Before)
+	assert.Equal(t, 4000, result.Stall.Pending)
+	assert.Equal(t, 4000, result.Stall.DrainCalls)
+	assert.EqualValues(t, 1001, result.Latency.Count, "of the other handler, after the prefill")
 }

@@ -85,11 +85,12 @@ func (c *conversion) event(e loadgen.Event) watch.Event {
 // wrong for.
 type listWatch struct {
 	conversion *conversion
-	start      chan time.Time
-	released   chan struct{} // closed by release
+	start      chan time.Time // takes one for each part of the load
+	released   chan struct{}  // closed by the first release
 	once       sync.Once
 	stream     *loadgen.Stream
-	events     chan watch.Event // room for all, so that nobody waits for the informer
+	events     chan watch.Event // room for all but the prefill, so that nobody waits for the informer
+	stopped    chan struct{}
 	forwarding sync.WaitGroup
 }
 
@@ -100,15 +101,16 @@ var (
 )
 
 func newListWatch(c *conversion) *listWatch {
-	start := make(chan time.Time, 1)
+	start := make(chan time.Time, c.load.Parts())
 	l := &listWatch{
 		conversion: c,
 		start:      start,
 		released:   make(chan struct{}),
 		stream:     loadgen.NewStream(c.load, start),
-		events:     make(chan watch.Event, c.load.Len()),
+		events:     make(chan watch.Event, c.load.Len()-c.load.Prefill),
+		stopped:    make(chan struct{}),
 	}
-	if c.load.Due == nil {
+	if !l.forwards() {
 		for _, e := range c.load.Events() {
 			l.events <- c.event(e)
 		}
@@ -116,18 +118,26 @@ func newListWatch(c *conversion) *listWatch {
 	return l
 }
 
-// release lets the events flow. Only the first call counts.
+// forwards reports whether the events come into the channel only when they are due.
+func (l *listWatch) forwards() bool {
+	return l.conversion.load.Due != nil || l.conversion.load.Prefill > 0
+}
+
+// release lets the next part of the load flow. Calls beyond its parts do nothing.
 func (l *listWatch) release(start time.Time) {
+	select {
+	case l.start <- start:
+	default:
+	}
 	l.once.Do(func() {
-		l.start <- start
 		close(l.released)
-		if l.conversion.load.Due != nil {
+		if l.forwards() {
 			l.forwarding.Go(l.forward)
 		}
 	})
 }
 
-// forward puts the events of an open load into the channel when they are due.
+// forward puts events into the channel when they are due.
 func (l *listWatch) forward() {
 	var due [256]loadgen.Event
 	for {
@@ -136,12 +146,17 @@ func (l *listWatch) forward() {
 			return
 		}
 		for _, e := range due[:n] {
-			l.events <- l.conversion.event(e)
+			select {
+			case l.events <- l.conversion.event(e):
+			case <-l.stopped:
+				return
+			}
 		}
 	}
 }
 
 func (l *listWatch) stop() {
+	close(l.stopped)
 	l.stream.Stop()
 	l.forwarding.Wait()
 }

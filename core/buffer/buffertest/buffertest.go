@@ -5,29 +5,54 @@
 //
 // Each law has a name, an explanation, and a check that returns an error
 // instead of failing a test, so that the suite can itself be tested: its own
-// tests show that some twenty broken buffers are each caught, by the law they
-// break.
+// tests show that each law catches a broken buffer by its name, and that each
+// class of buffers has several broken ones that are caught.
 //
 //	Variant ──▶ Law: order ──────▶ checked with uint64 items,
 //	            Law: wake-up        48-byte notifications
 //	            ...                 and boxed pointers
 //
-// What blocks, and what is idle, is proved in testing/synctest bubbles. What
-// only parallel threads can show runs outside them, bounded by wall time.
-// Laws that a variant's traits exempt it from are skipped; with -short
-// everything is smaller.
+// # Classes
 //
-// Limits: most laws are about what every buffer promises or what lossless ones
-// do. What a lossy buffer may lose, and how one coalesces, is not covered, but
-// for the accounting.
+// The traits of a variant say which laws it is under, and how it must be made:
+// the suite gives it the Params, so its constructor must take Capacity, Timeout,
+// Key and Merge from there. Policy follows from the traits.
+//
+//	                      Loss          Bound     Blocks   laws beside the general ones
+//	unbounded             lossless      unbounded no
+//	drop-newest, -oldest  drops ...     capacity  no       bound, policy, loss before successor
+//	block                 lossless      capacity  yes      bound, blocking
+//	block-timeout         drops newest  capacity  yes      bound, policy, blocking, timeout, ...
+//	coalescing            coalesces     keys      no       merge table, position, convergence, ...
+//	null                  drops all     nothing   no       nothing held; few of the general ones
+//
+// The general laws give a bounded buffer more room than it needs and a
+// coalescing one a key for each item: then all buffers that hold anything are
+// FIFO and lossless. The others give them next to no room, and few keys.
+//
+// # What is proved how
+//
+// What a buffer does to one goroutine is compared with a model, a slice and some
+// twenty lines for each class: histories, policy, merge table. A history that
+// fails is shrunk to a shortest one and told. Calls that overlap are recorded
+// and must be explained by the same model, in some order that fits their times:
+// linearizable, checked by porcupine (Horn and Kroening, Faster Linearizability
+// Checking via P-compositionality, 2015, is its method). Fuzz has bytes decide
+// on histories of either kind.
+//
+// What blocks, what is idle and what time it takes is proved in testing/synctest
+// bubbles. What only parallel threads can show runs outside them, bounded by
+// wall time. With -short everything is smaller.
+//
+// # Limits
+//
+// Merge is called with the items of this package only: how notifications merge
+// is tested in package processor.
 package buffertest
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"informerlab/core/buffer"
@@ -59,24 +84,34 @@ type Variant struct {
 type Law struct {
 	Name        string
 	Explanation string // what a user loses when the law is broken
+	applies     func(buffer.Traits) bool
 	check       func(t *testing.T, v Variant) error
 }
 
-// Check returns how the variant breaks the law, or nil. It does not fail t,
-// which only lends its name to the bubbles. It may change GOMAXPROCS for a
-// while, so nothing else should run in parallel. A broken buffer may leave
-// goroutines behind.
+// Applies reports whether buffers of these traits are under the law.
+func (l Law) Applies(traits buffer.Traits) bool { return l.applies(traits) }
+
+// Check returns how the variant breaks the law, or nil, also if the law does
+// not apply. It does not fail t, which only lends its name to the bubbles. It
+// may change GOMAXPROCS for a while, so nothing else should run in parallel. A
+// broken buffer may leave goroutines behind.
 func (l Law) Check(t *testing.T, v Variant) error {
+	if !l.applies(v.Traits) {
+		return nil
+	}
 	if err := l.check(t, v); err != nil {
 		return fmt.Errorf("%s: %s: %w", v.Name, l.Name, err)
 	}
 	return nil
 }
 
-// Run checks every law as a subtest named after it.
+// Run checks every law that applies, as a subtest named after it.
 func Run(t *testing.T, v Variant) {
 	t.Helper()
 	for _, l := range Laws() {
+		if !l.applies(v.Traits) {
+			continue
+		}
 		t.Run(l.Name, func(t *testing.T) {
 			if err := l.Check(t, v); err != nil {
 				t.Errorf("%v\nthe law: %s", err, l.Explanation)
@@ -90,7 +125,7 @@ func Laws() []Law {
 	ints, notifications, boxed := laws[uint64](), laws[event.Notification](), laws[any]()
 	all := make([]Law, len(ints))
 	for i, l := range ints {
-		all[i] = Law{l.name, l.explanation, func(t *testing.T, v Variant) error {
+		all[i] = Law{l.name, l.explanation, l.applies, func(t *testing.T, v Variant) error {
 			if err := checkAs("uint64", l, subjectOf(t, v, v.Ints, uintItems)); err != nil {
 				return err
 			}
@@ -114,54 +149,6 @@ func Find(name string) (Law, error) {
 	return Law{}, fmt.Errorf("buffertest: no law is named %q", name)
 }
 
-// A law is a Law for one item type.
-type law[T any] struct {
-	name        string
-	check       func(subject[T]) error
-	explanation string
-}
-
-func laws[T any]() []law[T] {
-	return []law[T]{
-		{"order", subject[T].order,
-			"Items leave in the order of their pushes, whatever the batch sizes, across wraps and growth."},
-		{"histories", subject[T].histories,
-			"Whatever is done to it, a buffer answers as a plain slice would."},
-		{"batch", subject[T].batch,
-			"When Push returns, all its items can be popped without any further push."},
-		{"slices", subject[T].slices,
-			"Push only reads its slice and keeps nothing of it; Pop writes only the items it returns."},
-		{"length", subject[T].length,
-			"Len is exact at rest, and never negative or beyond what was pushed while in use."},
-		{"two doors", subject[T].twoDoors,
-			"Every pushed item leaves once, by Pop or by Discard; a lossless one discards only when closed."},
-		{"producers", subject[T].orderAmongProducers,
-			"Each producer's items stay in order among others'; pushes that do not overlap stay in order."},
-		{"wake-up", subject[T].wakeUp,
-			"A push ends a waiting Pop unaided, also if it comes as the consumer goes to sleep."},
-		{"isolation", subject[T].isolation,
-			"Push waits for the consumer only if the traits say so: a slow handler holds up no others."},
-		{"re-entrancy", subject[T].reentrancy,
-			"The consumer may push, close and ask between two pops, and so may a Discard hook."},
-		{"silence", subject[T].silence,
-			"An idle buffer runs nothing, sets no timer and allocates nothing."},
-		{"close releases", subject[T].closeReleases,
-			"Close ends a waiting Pop and a blocked Push, at any time, also unused and twice."},
-		{"close drains", subject[T].closeDrains,
-			"What was pushed before Close is still popped, all of it, in order."},
-		{"close ends intake", subject[T].closeEndsIntake,
-			"A push after Close is discarded as closed; nothing is popped behind where Close cut one."},
-		{"end", subject[T].end,
-			"Once Pop has returned 0 it returns 0 for ever and touches nothing."},
-		{"no leak", subject[T].noLeak,
-			"When a closed buffer has been drained, no goroutine of it is left."},
-		{"collectability", subject[T].collectability,
-			"No item that has left is reachable through the buffer, also while it is idle or others wait."},
-		{"footprint", subject[T].footprint,
-			"A drained buffer keeps no more memory than its Variant promises."},
-	}
-}
-
 func checkAs[T any](typ string, l law[T], s subject[T]) error {
 	if s.create == nil {
 		return nil
@@ -170,100 +157,4 @@ func checkAs[T any](typ string, l law[T], s subject[T]) error {
 		return fmt.Errorf("with %s items: %w", typ, err)
 	}
 	return nil
-}
-
-// A subject is a variant for one item type, with what the checks need.
-type subject[T any] struct {
-	items[T]
-	host     *testing.T
-	create   func(buffer.Params[T]) buffer.Buffer[T]
-	traits   buffer.Traits
-	kept     int
-	patience time.Duration
-	seed     uint64
-}
-
-func subjectOf[T any](
-	t *testing.T, v Variant, create func(buffer.Params[T]) buffer.Buffer[T], i items[T],
-) subject[T] {
-	s := subject[T]{
-		items: i, host: t, create: create,
-		traits: v.Traits, kept: v.KeptBytes, patience: v.Patience, seed: v.Seed,
-	}
-	if s.patience == 0 {
-		s.patience = 10 * time.Second
-	}
-	if s.seed == 0 {
-		s.seed = 1
-	}
-	return s
-}
-
-// roomy is the capacity of bounded buffers where a check does not mean to fill
-// them: no check holds as many items waiting.
-const roomy = 1 << 21
-
-// open returns a new buffer that tells the hook, which may be nil, of discards.
-func (s subject[T]) open(hook buffer.Discard[T]) buffer.Buffer[T] {
-	p := buffer.Params[T]{Discard: hook}
-	if s.traits.Bound == buffer.ByCapacity {
-		p.Capacity, p.Policy = roomy, buffer.Block
-	}
-	return s.create(p)
-}
-
-func (s subject[T]) lossless() bool { return s.traits.Loss == buffer.Lossless }
-
-// inOrder reports whether one goroutine's pushes come out in order.
-func (s subject[T]) inOrder() bool { return s.traits.Order != buffer.PerKey }
-
-// bubble runs f in a synctest bubble. It returns f's error, or one that says
-// that the bubble could not end: a goroutine was left blocked, or one spins or
-// waits for a mutex for ever.
-func (s subject[T]) bubble(f func() error) error {
-	result := make(chan error, 1)
-	err := s.within(func() error {
-		synctest.Test(s.host, func(*testing.T) { result <- caught(f) })
-		return nil
-	})
-	select {
-	case own := <-result:
-		return cmp.Or(own, err) // what f saw explains more than what it left behind
-	default:
-		return err
-	}
-}
-
-var errStuck = errors.New("stuck: something spins or waits for ever")
-
-// within runs f in a goroutine and returns its error, or errStuck when the
-// variant's patience has ended. A panic of f is an error too.
-func (s subject[T]) within(f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- caught(f) }()
-	timer := time.NewTimer(s.patience)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return fmt.Errorf("%w (waited %v)", errStuck, s.patience)
-	}
-}
-
-func caught(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return f()
-}
-
-// scaled is how much of something a check does.
-func scaled(short, long int) int {
-	if testing.Short() {
-		return short
-	}
-	return long
 }

@@ -2,8 +2,9 @@ package buffertest
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 
 	"informerlab/core/buffer"
@@ -19,9 +20,12 @@ func (s subject[T]) closeReleases() error {
 			return fmt.Errorf("consumer waiting after %d items: %w", backlog, err)
 		}
 	}
-	if s.traits.Blocks {
-		if err := s.bubble(s.closeWhileFull); err != nil {
-			return fmt.Errorf("producers waiting: %w", err)
+	for _, capacity := range tiny {
+		if !s.traits.Blocks {
+			break
+		}
+		if err := s.bubble(func() error { return s.closeWhileFull(capacity) }); err != nil {
+			return fmt.Errorf("producers waiting, capacity %d: %w", capacity, err)
 		}
 	}
 	for round := range scaled(30, 400) {
@@ -62,33 +66,36 @@ func (s subject[T]) closeWhileWaiting(items int) error {
 	return nil
 }
 
-func (s subject[T]) closeWhileFull() error {
+// closeWhileFull lets each producer wait in the midst of a push, some of them with
+// nothing of it in the buffer.
+func (s subject[T]) closeWhileFull(capacity int) error {
 	l := s.newLedger()
-	const capacity, batch = 4, 3
-	b := s.create(buffer.Params[T]{Capacity: capacity, Policy: buffer.Block, Discard: l.discard})
-	pushed := map[uint64]bool{}
+	b := s.tight(capacity, l.discard)
+	feeds := make([]*feed, s.producers())
 	var producers sync.WaitGroup
-	for p := range s.producers() * 2 {
-		if p > 0 && s.traits.Producers == buffer.One {
-			break
-		}
-		id := uint64(p+1)<<producerShift + 1
-		for k := range uint64(2 * batch) {
-			pushed[id+k] = true
-		}
-		producers.Go(func() { b.Push(s.run(id, 2*batch)) })
+	for p := range feeds {
+		feeds[p] = s.newFeed(p+1, 0)
+		producers.Go(func() { b.Push(s.made(feeds[p].next(capacity + 2)...)) })
 	}
 	synctest.Wait()
-	if n := b.Len(); n > capacity {
-		return fmt.Errorf("its Len is %d, capacity %d", n, capacity)
+	if n := b.Len(); n != capacity || l.discarded() > 0 {
+		return fmt.Errorf("Len is %d and %d items were discarded", n, l.discarded())
 	}
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		producers.Wait()
+	}()
 	b.Close()
-	producers.Wait()
-	dst := make([]T, 2)
-	for n := b.Pop(dst); n > 0; n = b.Pop(dst) {
-		l.pop(dst[:n])
+	synctest.Wait()
+	if !closed(released) {
+		return fmt.Errorf("a Push still waits after Close")
 	}
-	return l.settle(pushed)
+	s.drain(b, 2, l.pop)
+	if len(l.popped) != capacity {
+		return fmt.Errorf("popped %d items after Close", len(l.popped))
+	}
+	return l.settleFeeds(feeds...)
 }
 
 func (s subject[T]) closeTogether() error {
@@ -107,31 +114,11 @@ func (s subject[T]) closeTogether() error {
 // closeDrains closes with a backlog of every edge size, at several points of
 // its consumption.
 func (s subject[T]) closeDrains() error {
-	if !s.lossless() || !s.inOrder() {
-		return nil
-	}
 	return s.within(func() error {
-		dst := make([]T, 100)
-		for _, n := range edges {
-			for _, before := range []int{0, 1, 2} {
-				b := s.open(nil)
-				b.Push(s.run(1, n))
-				next := uint64(1)
-				for range min(before, n) {
-					next += uint64(b.Pop(dst[:1]))
-				}
-				b.Close()
-				for got := b.Pop(dst); got > 0; got = b.Pop(dst) {
-					for _, item := range dst[:got] {
-						if s.id(item) != next {
-							return fmt.Errorf("closed with a backlog of %d: popped item %d, want %d",
-								n, s.id(item), next)
-						}
-						next++
-					}
-				}
-				if int(next)-1 != n {
-					return fmt.Errorf("closed with a backlog: popped %d items of %d", next-1, n)
+		for k, n := range edges {
+			for popped := k % 2; popped <= min(n, 2); popped += 2 {
+				if err := s.closeWithBacklog(n, popped); err != nil {
+					return fmt.Errorf("closed when %d of %d items had been popped: %w", popped, n, err)
 				}
 			}
 		}
@@ -139,105 +126,175 @@ func (s subject[T]) closeDrains() error {
 	})
 }
 
-// closeEndsIntake pushes after a close, then closes at random points of pushes.
+func (s subject[T]) closeWithBacklog(pushed, popped int) error {
+	b := s.open(nil)
+	b.Push(s.run(1, pushed))
+	next := uint64(1)
+	for dst := make([]T, 1); popped > 0; popped-- {
+		next += uint64(b.Pop(dst))
+	}
+	b.Close()
+	var wrong error
+	s.drain(b, 100, func(items []T) {
+		for _, item := range items {
+			if wrong == nil && s.id(item) != next {
+				wrong = fmt.Errorf("popped item %d, want %d", s.id(item), next)
+			}
+			next++
+		}
+	})
+	if wrong == nil && next-1 != uint64(pushed) {
+		wrong = fmt.Errorf("popped %d items", next-1)
+	}
+	return wrong
+}
+
+// closeEndsIntake pushes after a close.
 func (s subject[T]) closeEndsIntake() error {
-	if err := s.within(s.pushAfterClose); err != nil {
-		return err
-	}
-	for round := range scaled(60, 1000) {
-		s.seed++
-		if err := s.within(s.closeCutsOnce); err != nil {
-			return fmt.Errorf("close during a push, round %d (seed %d): %w", round, s.seed, err)
-		}
-	}
-	return nil
-}
-
-func (s subject[T]) pushAfterClose() error {
 	for _, backlog := range []int{0, 3, 1025} {
-		l := s.newLedger()
-		b := s.open(l.discard)
-		b.Push(s.run(1, backlog))
-		b.Close()
-		before := b.Len()
-		pushed, next := 0, uint64(1<<20)
-		for _, n := range edges {
-			b.Push(s.run(next, n))
-			next += uint64(n)
-			pushed += n
-			if got := l.discarded(); s.lossless() && got != pushed {
-				return fmt.Errorf("pushed %d items after Close with %d waiting, %d of them were discarded",
-					pushed, backlog, got)
-			}
-		}
-		if n := b.Len(); n != before {
-			return fmt.Errorf("pushes after Close changed Len from %d to %d", before, n)
-		}
-		if err := l.onlyClosed(1 << 20); err != nil {
-			return err
-		}
-		for dst := make([]T, 100); ; {
-			n := b.Pop(dst)
-			if n == 0 {
-				break
-			}
-			for _, item := range dst[:n] {
-				if s.id(item) >= 1<<20 {
-					return fmt.Errorf("item %d was pushed after Close and popped", s.id(item))
-				}
-			}
+		if err := s.within(func() error { return s.pushAfterClose(backlog) }); err != nil {
+			return fmt.Errorf("with %d items waiting: %w", backlog, err)
 		}
 	}
 	return nil
 }
 
-// onlyClosed checks that the items from an id on were discarded once, because
-// the buffer was closed.
-func (l *ledger[T]) onlyClosed(from uint64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, reasons := range l.lost {
-		if id >= from && (len(reasons) != 1 || reasons[0] != buffer.Closed) {
-			return fmt.Errorf("item %d, pushed after Close, was discarded as %v, want once as closed",
-				id, reasons)
-		}
-	}
-	return nil
-}
-
-// closeCutsOnce closes while one producer pushes and, at times, a consumer
-// pops: whatever is popped was pushed before whatever is discarded.
-func (s subject[T]) closeCutsOnce() error {
-	rng := rand.New(rand.NewPCG(s.seed, 2))
+func (s subject[T]) pushAfterClose(backlog int) error {
 	l := s.newLedger()
 	b := s.open(l.discard)
+	b.Push(s.run(1, backlog))
+	b.Close()
+	waiting, discarded := b.Len(), l.discarded()
+	const late = 1 << 20
+	pushed := 0
+	for _, n := range edges[:10] {
+		b.Push(s.run(uint64(late+pushed), n))
+		pushed += n
+		if got := l.discarded() - discarded; got != pushed {
+			return fmt.Errorf("pushed %d items after Close, %d of them were discarded", pushed, got)
+		}
+	}
+	if n := b.Len(); n != waiting {
+		return fmt.Errorf("pushes after Close changed Len from %d to %d", waiting, n)
+	}
+	s.drain(b, 100, l.pop)
+	for k := range uint64(pushed) {
+		if why := l.lost[late+k]; len(why) != 1 || why[0] != buffer.Closed {
+			return fmt.Errorf("item %d, pushed after Close, was discarded as %v, want once as closed", late+k, why)
+		}
+	}
+	return l.wrong
+}
+
+// closeAmidPush has Close come at every point of a push: on another thread, a
+// little later each time; within a call of the Discard hook; and after so many
+// items of a blocked push have found room.
+func (s subject[T]) closeAmidPush() error {
+	for round := range scaled(200, 4000) {
+		if err := s.within(func() error { return s.closeBeside(round) }); err != nil {
+			return fmt.Errorf("on another thread, %d steps later: %w", round%maxDelay, err)
+		}
+	}
+	for _, limit := range limits(s.traits)[1:] {
+		if limit > 7 {
+			break
+		}
+		for k := range 2*limit + 2 {
+			check, where := s.closeInHook, "in the hook at its call"
+			if s.waitsForRoom() {
+				check, where = s.closeBetweenPops, "while a push waits, after a number of pops of"
+			}
+			if err := s.bubble(func() error { return check(limit, k) }); err != nil {
+				return fmt.Errorf("%s %d, limit %d: %w", where, k, limit, err)
+			}
+		}
+	}
+	return nil
+}
+
+// maxDelay is longer than a push takes, in steps of some nanoseconds.
+const maxDelay = 150
+
+// closeBeside starts a push and a close at the same instant, but for a delay, while
+// a consumer waits or, every other time, before there is one.
+func (s subject[T]) closeBeside(round int) error {
+	l := s.newLedger()
+	b := s.open(l.discard)
+	f := s.newFeed(1, 0)
+	batches := [][]T{s.made(f.next([]int{1, 3, 17, 40}[round%4])...), s.made(f.next(2)...)}
+	var ready atomic.Int32
+	start := func() {
+		for ready.Add(1); ready.Load() < 2; {
+			runtime.Gosched()
+		}
+	}
 	var others sync.WaitGroup
-	const batches, size = 6, 5
 	others.Go(func() {
-		for k := range batches {
-			b.Push(s.run(uint64(1+k*size), size))
+		start()
+		for _, batch := range batches {
+			b.Push(batch)
 		}
 	})
 	others.Go(func() {
-		pause(rng)
+		start()
+		for range round % maxDelay {
+			ready.Load()
+		}
 		b.Close()
 	})
-	if s.seed%2 == 0 {
+	if round/4%2 == 0 {
 		others.Wait()
 	}
-	dst := make([]T, 4)
-	for n := b.Pop(dst); n > 0; n = b.Pop(dst) {
-		l.pop(dst[:n])
-	}
+	s.drain(b, 64, l.pop)
 	others.Wait()
-	pushed := map[uint64]bool{}
-	for id := range uint64(batches * size) {
-		pushed[id+1] = true
-		if s.lossless() && s.inOrder() && id > 0 && l.popped[id+1] > 0 && l.popped[id] == 0 {
-			return fmt.Errorf("item %d was discarded as closed and item %d after it was popped", id, id+1)
+	return l.settleFeeds(f)
+}
+
+// closeInHook closes a buffer from within the k-th call of the hook, if there are
+// as many.
+func (s subject[T]) closeInHook(limit, k int) error {
+	l := s.newLedger()
+	var b buffer.Buffer[T]
+	calls := 0
+	b = s.tight(limit, func(item T, why buffer.Reason) {
+		l.discard(item, why)
+		if calls++; calls == k {
+			b.Close()
 		}
+	})
+	f := s.newFeed(1, limit)
+	for range 3 {
+		b.Push(s.made(f.next(limit + 1)...))
 	}
-	return l.settle(pushed)
+	b.Close()
+	s.drain(b, 2, l.pop)
+	return l.settleFeeds(f)
+}
+
+// closeBetweenPops pushes more than there is room for, pops k items one by one,
+// and closes.
+func (s subject[T]) closeBetweenPops(capacity, k int) error {
+	l := s.newLedger()
+	b := s.tight(capacity, l.discard)
+	f := s.newFeed(1, capacity)
+	batch := s.made(f.next(3*capacity + 2)...)
+	pushed := make(chan struct{})
+	go func() {
+		defer close(pushed)
+		b.Push(batch)
+	}()
+	dst := make([]T, 1)
+	for synctest.Wait(); len(l.popped) < k; synctest.Wait() {
+		b.Pop(dst)
+		l.pop(dst)
+	}
+	b.Close()
+	s.drain(b, 2, l.pop)
+	<-pushed
+	if got, want := len(l.popped), k+capacity; got != want {
+		return fmt.Errorf("popped %d items, want the %d before Close and the %d that waited", got, k, capacity)
+	}
+	return l.settleFeeds(f)
 }
 
 // end asks a closed and drained buffer again and again.

@@ -1,10 +1,12 @@
 package buffertest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"weak"
 
+	"informerlab/core/buffer"
 	"informerlab/core/event"
 )
 
@@ -77,7 +79,16 @@ func (i items[T]) run(id uint64, n int) []T {
 	return batch
 }
 
-// ids returns the ids of items, for messages.
+// made returns new items with these ids.
+func (i items[T]) made(ids ...uint64) []T {
+	batch := make([]T, len(ids))
+	for k, id := range ids {
+		batch[k] = i.item(id)
+	}
+	return batch
+}
+
+// ids returns the ids of items.
 func (i items[T]) ids(batch []T) []uint64 {
 	ids := make([]uint64, len(batch))
 	for k, item := range batch {
@@ -85,6 +96,113 @@ func (i items[T]) ids(batch []T) []uint64 {
 	}
 	return ids
 }
+
+// key is the Params.Key of coalescing buffers under test, merge the Merge.
+func (i items[T]) key(item T) event.Key { return keyOf(i.id(item)) }
+
+func (i items[T]) merge(pending, next T) (T, buffer.Outcome) {
+	id, outcome := merged(i.id(pending), i.id(next))
+	return i.item(id), outcome
+}
+
+// A change is an item that shares its key with others: it says what became of
+// the key. Its number tells it from all others pushed to the same buffer, and
+// rises with the pushes of one producer.
+type change struct {
+	key  int        // below maxKeys
+	kind event.Kind // 0 is a mark: it changes nothing and is kept apart
+	// first is the number of the item itself, last that of the newest item
+	// which it stands for.
+	first, last uint64
+}
+
+const (
+	maxKeys    = 1 << 7
+	numberBits = 27 // of first and last
+	maxNumber  = 1<<numberBits - 1
+	// keyed tells the id of a change from a plain one, which has a key of its own.
+	keyed = 1 << 63
+)
+
+func (c change) id() uint64 {
+	return keyed | uint64(c.key)<<56 | uint64(c.kind)<<54 | c.first<<numberBits | c.last
+}
+
+func changeOf(id uint64) (c change, isChange bool) {
+	return change{
+		key: int(id >> 56 & (maxKeys - 1)), kind: event.Kind(id >> 54 & 3),
+		first: id >> numberBits & maxNumber, last: id & maxNumber,
+	}, id&keyed != 0
+}
+
+// identity is what of an id stays the same when other items are merged into it.
+func identity(id uint64) uint64 {
+	if c, isChange := changeOf(id); isChange {
+		return keyed | c.first
+	}
+	return id
+}
+
+func keyOf(id uint64) event.Key {
+	if c, isChange := changeOf(id); isChange {
+		return event.Key{Namespace: "shared", Name: strconv.Itoa(c.key)}
+	}
+	return event.Key{Name: strconv.FormatUint(id, 10)}
+}
+
+// merged is what the suite lets become of two items of a key. It has all the
+// outcomes: an add that is deleted was nothing, a mark is kept, as are two plain
+// items, and else the result stands for both.
+func merged(pending, next uint64) (uint64, buffer.Outcome) {
+	p, changes := changeOf(pending)
+	n, _ := changeOf(next)
+	switch {
+	case !changes || p.kind == 0 || n.kind == 0:
+		return 0, buffer.Keep
+	case p.kind == event.Add && n.kind == event.Delete:
+		return 0, buffer.Cancel
+	case p.kind == event.Delete && n.kind != event.Delete:
+		p.kind = event.Update
+	case n.kind == event.Delete:
+		p.kind = event.Delete
+	}
+	p.last = n.last
+	return p.id(), buffer.Merged
+}
+
+// name is an id for messages.
+func name(id uint64) string {
+	c, isChange := changeOf(id)
+	switch {
+	case !isChange && producerOf(id) == 0:
+		return strconv.FormatUint(id, 10)
+	case !isChange:
+		return fmt.Sprintf("%d of producer %d", uint32(id), producerOf(id))
+	case c.first == 0: // an identity
+		return fmt.Sprintf("change %d", c.last)
+	}
+	kind := "mark"
+	if c.kind != 0 {
+		kind = c.kind.String()
+	}
+	if c.first == c.last {
+		return fmt.Sprintf("%s %d (key %d)", kind, c.first, c.key)
+	}
+	return fmt.Sprintf("%s %d..%d (key %d)", kind, c.first, c.last, c.key)
+}
+
+func names(ids []uint64) []string {
+	names := make([]string, len(ids))
+	for k, id := range ids {
+		names[k] = name(id)
+	}
+	return names
+}
+
+// Plain items of several producers are numbered per producer.
+const producerShift = 32
+
+func producerOf(id uint64) uint64 { return id >> producerShift }
 
 // edges are the sizes of batches that come before, at and after the sizes at
 // which rings wrap, chunks end and storage grows.

@@ -14,18 +14,15 @@ import (
 // around a small backlog, so that the same storage is passed many times, then
 // up a large one and down again.
 func (s subject[T]) order() error {
-	if !s.inOrder() {
-		return nil
-	}
 	for _, phase := range []struct {
 		name           string
 		around, pushed int
 		maxPush        int
 	}{
 		{"one by one", 1, scaled(50, 3000), 1},
-		{"around a small backlog", 24, scaled(800, 10000), 9},
-		{"around a large backlog", 1500, scaled(4000, 60000), 1025},
-		{"up and down", 4500, scaled(6000, 50000), 1025},
+		{"around a small backlog", 24, scaled(500, 10000), 9},
+		{"around a large backlog", 1500, scaled(2500, 60000), 1025},
+		{"up and down", 4500, scaled(5000, 50000), 1025},
 	} {
 		err := s.within(func() error { return s.walk(phase.around, phase.pushed, phase.maxPush) })
 		if err != nil {
@@ -40,7 +37,7 @@ func (s subject[T]) order() error {
 func (s subject[T]) walk(around, total, maxPush int) error {
 	rng := rand.New(rand.NewPCG(s.seed, uint64(around)))
 	b := s.open(nil)
-	defer b.Close()
+	defer s.finish(b)
 	dst := make([]T, edges[len(edges)-1])
 	var pushed, last uint64 // the ids of the items pushed and popped last
 	waiting := 0
@@ -61,13 +58,10 @@ func (s subject[T]) walk(around, total, maxPush int) error {
 		waiting -= n
 		for k, item := range dst[:n] {
 			id := s.id(item)
-			if id <= last || s.lossless() && id != last+1 {
+			if id != last+1 {
 				return fmt.Errorf("item %d came after item %d, at place %d of a pop of %d", id, last, k, n)
 			}
 			last = id
-		}
-		if !s.lossless() {
-			waiting = b.Len()
 		}
 	}
 	return nil
@@ -76,9 +70,6 @@ func (s subject[T]) walk(around, total, maxPush int) error {
 // batch checks in a bubble, with a consumer that is waiting, that one push is
 // enough to get everything pushed.
 func (s subject[T]) batch() error {
-	if !s.lossless() {
-		return nil
-	}
 	return s.bubble(func() error {
 		b := s.open(nil)
 		var popped atomic.Int64
@@ -104,7 +95,7 @@ func (s subject[T]) slices() error {
 	return s.within(func() error {
 		const margin = 3
 		b := s.open(nil)
-		defer b.Close()
+		defer s.finish(b)
 		next := uint64(1)
 		mark := s.item(1 << 40)
 		for _, n := range edges[1:] {
@@ -135,10 +126,7 @@ func (s subject[T]) slices() error {
 // checks that the marks beyond the popped items stay.
 func (s subject[T]) popInto(b buffer.Buffer[T], first uint64, n int, mark T) error {
 	dst := make([]T, 12)
-	for left := n; left > 0; {
-		if !s.lossless() && b.Len() == 0 {
-			return nil
-		}
+	for left := n; left > 0 && s.holds(); {
 		for k := range dst {
 			dst[k] = mark
 		}
@@ -151,7 +139,7 @@ func (s subject[T]) popInto(b buffer.Buffer[T], first uint64, n int, mark T) err
 			switch {
 			case k >= got && id != s.id(mark):
 				return fmt.Errorf("pop into 9 returned %d and wrote to dst[%d]", got, k)
-			case k < got && s.lossless() && s.inOrder() && id != want, k < got && id == s.id(mark):
+			case k < got && id != want:
 				return fmt.Errorf("popped item %d, want %d", id, want)
 			}
 		}
@@ -167,17 +155,18 @@ func (s subject[T]) length() error {
 		b := s.open(nil)
 		waiting := 0
 		check := func(step string, n int) error {
-			if got := b.Len(); s.lossless() && got != waiting || got < 0 || got > waiting {
+			if got := b.Len(); got != waiting {
 				return fmt.Errorf("after a %s of %d: Len is %d, want %d", step, n, got, waiting)
 			}
-			waiting = b.Len()
 			return nil
 		}
 		dst := make([]T, 129)
 		for k := range edges {
 			n := edges[len(edges)-1-k]
-			b.Push(s.run(1, n))
-			waiting += n
+			b.Push(s.run(uint64(1+k)<<16, n))
+			if s.holds() {
+				waiting += n
+			}
 			if err := check("push", n); err != nil {
 				return err
 			}
@@ -190,10 +179,7 @@ func (s subject[T]) length() error {
 			}
 		}
 		b.Close()
-		for waiting > 0 {
-			waiting -= b.Pop(dst)
-		}
-		b.Pop(dst)
+		s.drain(b, len(dst), func(items []T) { waiting -= len(items) })
 		return check("close and drain", 0)
 	})
 	if err != nil {
@@ -203,21 +189,12 @@ func (s subject[T]) length() error {
 }
 
 func (s subject[T]) lengthInUse() error {
-	total := scaled(2000, 20000)
+	total := scaled(1000, 20000)
 	b := s.open(nil)
-	var wrong atomic.Int64
-	var watchers sync.WaitGroup
-	stop := make(chan struct{})
-	watchers.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if n := b.Len(); n < 0 || n > total {
-				wrong.CompareAndSwap(0, int64(n))
-			}
+	wrong := 0
+	stop := watch(func() {
+		if n := b.Len(); n < 0 || n > total {
+			wrong = n
 		}
 	})
 	var producer sync.WaitGroup
@@ -227,14 +204,11 @@ func (s subject[T]) lengthInUse() error {
 		}
 		b.Close()
 	})
-	dst := make([]T, 9)
-	for b.Pop(dst) > 0 {
-	}
+	s.drain(b, 9, func([]T) {})
 	producer.Wait()
-	close(stop)
-	watchers.Wait()
-	if n := wrong.Load(); n != 0 {
-		return fmt.Errorf("its Len was %d while at most %d items were pushed", n, total)
+	stop()
+	if wrong != 0 {
+		return fmt.Errorf("its Len was %d while at most %d items were pushed", wrong, total)
 	}
 	if n := b.Len(); n != 0 {
 		return fmt.Errorf("its Len is %d after all was popped", n)

@@ -20,22 +20,21 @@ func (s subject[T]) wakeUp() error {
 	if err := s.bubble(s.wakeFromSleep); err != nil {
 		return err
 	}
-	threads := []int{0} // as it is
-	if n := scaled(0, 1); n > 0 {
-		threads = []int{1, 2, 4, 8}
+	budget := time.Duration(scaled(20, 400)) * time.Millisecond
+	if err := s.within(func() error { return s.dozing(budget) }); err != nil {
+		return fmt.Errorf("a push just as the consumer goes to sleep: %w", err)
 	}
-	for _, procs := range threads {
-		before := runtime.GOMAXPROCS(procs)
-		err := s.within(func() error { return s.pingPong(scaled(250, 4000)) })
-		if err == nil {
-			err = s.within(func() error { return s.storm(scaled(600, 6000)) })
+	return s.stormy(1, func(s subject[T], _ int) error {
+		if err := s.pingPong(scaled(60, 4000)); err != nil {
+			return err
 		}
-		runtime.GOMAXPROCS(before)
-		if err != nil {
-			return fmt.Errorf("GOMAXPROCS %d (0 = unchanged), seed %d: %w", procs, s.seed, err)
+		for _, limit := range []int{0, 1} {
+			if err := s.arrival(limit, scaled(160, 6000)); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (s subject[T]) wakeFromSleep() error {
@@ -51,7 +50,7 @@ func (s subject[T]) wakeFromSleep() error {
 		got.Store(0)
 		b.Push(s.run(1, n))
 		synctest.Wait()
-		if n > 0 && got.Load() == 0 && (s.lossless() || b.Len() > 0) {
+		if n > 0 && got.Load() == 0 {
 			return fmt.Errorf("the consumer still waits after a push of %d; Len is %d", n, b.Len())
 		}
 	}
@@ -85,114 +84,209 @@ func (s subject[T]) pingPong(rounds int) error {
 	return nil
 }
 
-// storm lets producers push single items at random distances, around the time
-// that the consumer takes to fall asleep, and counts that all arrive although
-// nothing is pushed after the last one.
-func (s subject[T]) storm(total int) error {
+// dozing pushes one item after the other as the consumer comes back for more: a
+// little earlier if the last push had to wake it, else a little later. So pushes
+// gather about the one point of Pop that matters, between the last look at an empty
+// buffer and the announcement that the consumer sleeps.
+func (s subject[T]) dozing(budget time.Duration) error {
 	b := s.open(nil)
+	gauged, ok := b.(buffer.Gauged)
+	if !ok {
+		return errNoGauges
+	}
+	// lead is by how many steps the push comes after the consumer, or before it if
+	// it is negative.
+	var popped, lead atomic.Int64
+	delay := func(steps int64) {
+		for range steps {
+			popped.Load()
+		}
+	}
+	consumer := s.consume(b, 1, func([]T) {
+		popped.Add(1)
+		delay(-lead.Load())
+	})
+	defer consumer.closeAndWait()
+	rng := rand.New(rand.NewPCG(s.seed, 2))
+	began := time.Now()
+	var wakeUps uint64
+	for k := int64(0); k%64 != 0 || time.Since(began) < budget; k++ {
+		item := s.run(uint64(k+1), 1)
+		for spins := 1; popped.Load() < k; spins++ {
+			if spins%256 != 0 {
+				continue
+			}
+			if runtime.Gosched(); time.Since(began) > budget+s.patience/2 {
+				return fmt.Errorf("the consumer still waits after push %d; Len is %d", k, b.Len())
+			}
+		}
+		delay(lead.Load())
+		b.Push(item)
+		step := rng.Int64N(32)
+		if now := gauged.Gauges().WakeUps; now > wakeUps {
+			wakeUps, step = now, -step
+		}
+		lead.Store(min(maxLead, max(-maxLead, lead.Load()+step)))
+	}
+	return nil
+}
+
+// maxLead is longer than a Pop or a Push takes, in steps of some nanoseconds.
+const maxLead = 1000
+
+// arrival lets producers push single items at random distances, around the time
+// that the consumer takes to fall asleep, and waits until all have arrived although
+// nothing is pushed after the last one. If pushers can wait for room, they too have
+// to be woken.
+func (s subject[T]) arrival(limit, total int) error {
+	if limit > 0 && !s.waitsForRoom() {
+		return nil
+	}
+	b := s.tight(limit, nil)
 	var producers sync.WaitGroup
 	for p := range s.producers() {
-		producers.Go(func() { s.produce(b, p+1, total/s.producers(), 1) })
+		producers.Go(func() { s.produce(b, s.newFeed(p+1, 0), total/s.producers(), 3) })
 	}
 	dst := make([]T, 3)
-	for got := 0; got < total/s.producers()*s.producers() && s.lossless(); {
+	for got := 0; got < total/s.producers()*s.producers(); {
 		got += b.Pop(dst)
 	}
 	producers.Wait()
-	b.Close()
-	for b.Pop(dst) > 0 {
-	}
+	s.finish(b)
 	return nil
 }
 
 // isolation pushes in a bubble while nobody pops. If the producer is not
 // through when the bubble has come to rest, it waits for the consumer.
 func (s subject[T]) isolation() error {
-	if s.traits.Blocks {
-		return nil
+	for _, limit := range limits(s.traits) {
+		if limit > 0 && blocks(s.traits) {
+			continue
+		}
+		if err := s.bubble(func() error { return s.pushAlone(limit, scaled(6000, 200000)) }); err != nil {
+			return fmt.Errorf("limit %d (0 = none): %w", limit, err)
+		}
 	}
-	return s.bubble(func() error {
-		b := s.open(nil)
-		dst := make([]T, 1)
-		b.Push(s.run(1, 2))
-		b.Pop(dst) // the consumer is now in its handler, with an item waiting
-		var pushed atomic.Int64
-		done := make(chan struct{})
-		total := scaled(12000, 200000)
-		go func() {
-			defer close(done)
-			for k := 0; int(pushed.Load()) < total; k++ {
-				n := edges[1+k%(len(edges)-1)]
-				b.Push(s.run(1, n))
-				pushed.Add(int64(n))
-			}
-		}()
-		synctest.Wait()
-		var err error
-		if n := int(pushed.Load()); n < total {
-			err = fmt.Errorf("with a busy consumer the producer was stopped after %d of %d items", n, total)
+	return nil
+}
+
+func (s subject[T]) pushAlone(limit, total int) error {
+	b := s.tight(limit, nil)
+	f := s.newFeed(0, limit)
+	if limit > 0 {
+		total /= 10 // the first time that it is full matters most
+	}
+	if s.holds() {
+		b.Push(s.made(f.next(1)...))
+		b.Pop(make([]T, 1)) // the consumer is now in its handler
+	}
+	var pushed atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for k := 0; int(pushed.Load()) < total; k++ {
+			n := edges[1+k%(len(edges)-1)]
+			b.Push(s.made(f.next(n)...))
+			pushed.Add(int64(n))
 		}
-		b.Close()
-		for dst = make([]T, 1000); b.Pop(dst) > 0; {
-		}
-		<-done
-		return err
-	})
+	}()
+	synctest.Wait()
+	var err error
+	if n := int(pushed.Load()); n < total {
+		err = fmt.Errorf("with a busy consumer the producer was stopped after %d of %d items", n, total)
+	}
+	s.finish(b)
+	<-done
+	return err
 }
 
 // reentrancy lets the consumer, and then the hook, call all the methods.
 func (s subject[T]) reentrancy() error {
-	err := s.within(func() error {
-		b := s.open(nil)
-		const generations = 9 // 511 items, each but the last has two children
-		b.Push(s.run(1, 1))
-		dst := make([]T, 5)
-		popped := 0
-		for popped < 1<<generations-1 {
-			n := b.Pop(dst)
-			for _, item := range dst[:n] {
-				if id := s.id(item); id < 1<<(generations-1) {
-					b.Push([]T{s.item(2 * id), s.item(2*id + 1)})
-				}
-			}
-			if popped += n; !s.lossless() && b.Len() == 0 {
-				break
-			}
+	if s.holds() {
+		if err := s.within(s.consumerPushes); err != nil {
+			return fmt.Errorf("a consumer that pushes: %w", err)
 		}
-		b.Push(s.run(1, 7))
-		b.Close()
-		for b.Pop(dst) > 0 {
-			b.Close()
-			b.Len()
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("a consumer that pushes: %w", err)
 	}
-	err = s.within(func() error {
-		var b buffer.Buffer[T]
-		calls := 0
-		b = s.open(func(item T, _ buffer.Reason) {
-			if calls++; calls < 4 {
-				b.Len()
-				b.Close()
-				b.Push([]T{item})
-			}
-		})
-		b.Close()
-		b.Push(s.run(1, 2))
-		for dst := make([]T, 1); b.Pop(dst) > 0; {
+	if err := s.within(s.hookPushesClosed); err != nil {
+		return fmt.Errorf("a Discard hook that pushes after Close: %w", err)
+	}
+	for _, limit := range limits(s.traits)[1:] {
+		if s.waitsForRoom() {
+			break // it never discards while it is open
 		}
-		if calls != 5 { // three of the calls pushed one item each
-			return fmt.Errorf("the hook was called %d times for 5 pushes", calls)
+		if err := s.bubble(func() error { return s.hookPushes(limit) }); err != nil {
+			return fmt.Errorf("a Discard hook that pushes, limit %d: %w", limit, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("a Discard hook that pushes: %w", err)
 	}
 	return nil
+}
+
+func (s subject[T]) consumerPushes() error {
+	b := s.open(nil)
+	const generations = 9 // 511 items, each but the last has two children
+	b.Push(s.run(1, 1))
+	dst := make([]T, 5)
+	for popped := 0; popped < 1<<generations-1; {
+		n := b.Pop(dst)
+		for _, item := range dst[:n] {
+			if id := s.id(item); id < 1<<(generations-1) {
+				b.Push([]T{s.item(2 * id), s.item(2*id + 1)})
+			}
+		}
+		popped += n
+	}
+	b.Push(s.run(1, 7))
+	b.Close()
+	for b.Pop(dst) > 0 {
+		b.Close()
+		b.Len()
+	}
+	return nil
+}
+
+func (s subject[T]) hookPushesClosed() error {
+	var b buffer.Buffer[T]
+	calls := 0
+	b = s.open(func(item T, _ buffer.Reason) {
+		if calls++; calls < 4 {
+			b.Len()
+			b.Close()
+			b.Push([]T{item})
+		}
+	})
+	b.Close()
+	b.Push(s.run(1, 2))
+	s.drain(b, 1, func([]T) {})
+	if calls != 5 { // three of the calls pushed one item each
+		return fmt.Errorf("the hook was called %d times for 5 pushes", calls)
+	}
+	return nil
+}
+
+// hookPushes lets the hook push to a buffer that is full, so that it is called
+// again within a call, and at last close it.
+func (s subject[T]) hookPushes(limit int) error {
+	var b buffer.Buffer[T]
+	l := s.newLedger()
+	outer, inner := s.newFeed(0, limit), s.newFeed(1, limit)
+	calls := 0
+	b = s.tight(limit, func(item T, why buffer.Reason) {
+		l.discard(item, why)
+		if calls++; calls > 9 {
+			return
+		}
+		b.Len()
+		b.Push(s.made(inner.next(limit)...))
+		if calls == 8 {
+			b.Close()
+		}
+	})
+	for range 4 {
+		b.Push(s.made(outer.next(2*limit + 1)...))
+	}
+	b.Close()
+	s.drain(b, 3, l.pop)
+	return l.settle(append(outer.all(), inner.all()...)...)
 }
 
 // silence lets a bubble sleep for an hour beside an idle buffer. The hour takes

@@ -14,10 +14,19 @@ import (
 func TestViewCatches(t *testing.T) {
 	one, two := &Object{"a", 1}, &Object{"a", 2}
 	for want, calls := range map[string]func(v *View){
-		"add of a from version 0 to 2, but it was told 1 last":    func(v *View) { v.OnAdd(one, true); v.OnAdd(two, false) },
+		"add of a from version 0 to 2, but it was told 1 last": func(v *View) {
+			v.OnAdd(one, true)
+			v.OnAdd(two, false)
+		},
 		"update of a from version 1 to 2, but it was told 0 last": func(v *View) { v.OnUpdate(one, two) },
-		"delete of a from version 1 to 0, but it was told 2 last": func(v *View) { v.OnAdd(two, false); v.OnDelete(one, true) },
-		"update of a goes back from version 2 to 1":               func(v *View) { v.OnAdd(two, false); v.OnUpdate(two, one) },
+		"delete of a from version 1 to 0, but it was told 2 last": func(v *View) {
+			v.OnAdd(two, false)
+			v.OnDelete(one, true)
+		},
+		"update of a goes back from version 2 to 1": func(v *View) {
+			v.OnAdd(two, false)
+			v.OnUpdate(two, one)
+		},
 		"what was lost of a was told by call 2, due by 1": func(v *View) {
 			hook := v.Owe(func(event.Notification, buffer.Reason) {}, func() int { return 1 })
 			hook(event.Notification{Kind: event.Add, New: two}, buffer.Overflow)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"informerlab/core/buffer"
 	"informerlab/core/event"
@@ -40,6 +41,10 @@ const (
 	leaksGoroutine       fault = "leaves a goroutine when closed"
 	keepsReference       fault = "does not clear popped slots"
 	keepsStorage         fault = "does not shrink as it promised"
+	pushesOneByOne       fault = "pushes its batches item by item"
+	saysFewBytes         fault = "says that it holds half of the bytes that it does"
+	forgetsPeak          fault = "says that the present backlog is the longest that there was"
+	countsBusyWakeUps    fault = "counts a wake-up for each push"
 )
 
 // A twin is a plain buffer, mutex and growing ring, with room for one fault.
@@ -56,23 +61,30 @@ type twin[T any] struct {
 	pushes  int
 	closed  bool
 	ended   bool
+	asleep  bool // the consumer waits
 	inHand  bool // locksWhileInHand: the consumer has not come back yet
 	lent    []T  // aliasesSlice: the caller's slice, popped first
 	late    []T  // publishesLate: the last item of the last push
 	last    T    // deliversAfterEnd: the item popped last
+
+	highWater int
+	wakeUps   uint64
 }
 
-// brokenBy returns a variant with one fault and a function to call after its
-// check, which ends what it may have left running.
-func brokenBy(f fault) (v Variant, stop func()) {
+type notification = event.Notification
+
+var unboundedFIFO = buffer.Traits{
+	Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
+}
+
+// twins returns a variant with one fault and a function to call after its check,
+// which ends what it may have left running.
+func twins(f fault) (v Variant, stop func()) {
 	stopped := new(atomic.Bool)
 	v = Variant{
-		Name: string(f),
-		Traits: buffer.Traits{
-			Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded, Producers: buffer.Many,
-		},
+		Name: string(f), Traits: unboundedFIFO, KeptBytes: 48 << 10,
 		Ints: func(p buffer.Params[uint64]) buffer.Buffer[uint64] { return newTwin(f, stopped, p) },
-		Notifications: func(p buffer.Params[event.Notification]) buffer.Buffer[event.Notification] {
+		Notifications: func(p buffer.Params[notification]) buffer.Buffer[notification] {
 			return newTwin(f, stopped, p)
 		},
 		Boxed: func(p buffer.Params[any]) buffer.Buffer[any] { return newTwin(f, stopped, p) },
@@ -90,6 +102,17 @@ func newTwin[T any](f fault, stopped *atomic.Bool, p buffer.Params[T]) *twin[T] 
 }
 
 func (t *twin[T]) Push(items []T) {
+	if t.fault != pushesOneByOne {
+		t.push(items)
+		return
+	}
+	for k := range items {
+		t.push(items[k : k+1])
+		runtime.Gosched()
+	}
+}
+
+func (t *twin[T]) push(items []T) {
 	met := !t.mu.TryLock()
 	if met {
 		runtime.Gosched()
@@ -121,9 +144,19 @@ func (t *twin[T]) Push(items []T) {
 		t.count--
 		t.late = append(t.late, t.slots[(t.head+t.count)%len(t.slots)])
 	}
+	t.highWater = max(t.highWater, t.count+len(t.lent))
 	if t.fault != wakesForOneOnly || len(items) == 1 {
-		t.changed.Broadcast()
+		t.wake()
 	}
+}
+
+// wake wakes whoever waits.
+func (t *twin[T]) wake() {
+	if t.asleep || t.fault == countsBusyWakeUps {
+		t.asleep = false
+		t.wakeUps++
+	}
+	t.changed.Broadcast()
 }
 
 // refuse discards items and unlocks.
@@ -243,6 +276,7 @@ func (t *twin[T]) wait() {
 			t.changed.Wait()
 		}
 	default:
+		t.asleep = true
 		t.changed.Wait()
 	}
 }
@@ -265,8 +299,26 @@ func (t *twin[T]) Close() {
 		clear(t.slots)
 	}
 	if t.fault != sleepsThroughClose {
-		t.changed.Broadcast()
+		t.wake()
 	}
+}
+
+func (t *twin[T]) Gauges() buffer.Gauges {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := buffer.Gauges{Bytes: bytesOf[T](len(t.slots)), HighWater: t.highWater, WakeUps: t.wakeUps}
+	switch t.fault {
+	case saysFewBytes:
+		g.Bytes /= 2
+	case forgetsPeak:
+		g.HighWater = t.count
+	}
+	return g
+}
+
+func bytesOf[T any](slots int) int {
+	var item T
+	return slots * int(unsafe.Sizeof(item))
 }
 
 func (t *twin[T]) Len() int {

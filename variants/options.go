@@ -1,0 +1,124 @@
+package variants
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"informerlab/core/buffer"
+	"informerlab/variants/bounded"
+)
+
+// What a bounded buffer has that is named without them.
+const (
+	// defaultCapacity is the number of slots that client-go gives each
+	// listener before the first notification, and room for a controller's
+	// batch of 1,000.
+	defaultCapacity = 1024
+	// defaultTimeout is the most that the API server waits for its slow
+	// watchers at a time (maxBudget in apiserver's
+	// pkg/storage/cacher/time_budget.go), who are in the listeners' place there.
+	defaultTimeout = 100 * time.Millisecond
+)
+
+const boundedPrefix = "bounded:"
+
+// newBounded returns the row of a policy, with the default options.
+func newBounded[T any](word string, policy buffer.Policy, summary string) Variant[T] {
+	v := Variant[T]{
+		Name: boundedPrefix + word, Summary: summary, KeptBytes: bounded.KeptBytes,
+		Traits: buffer.Traits{
+			Order: buffer.FIFO, Loss: buffer.DropsNew, Bound: buffer.ByCapacity, Producers: buffer.Many,
+		},
+	}
+	timeout := time.Duration(0)
+	switch policy {
+	case buffer.DropOldest:
+		v.Traits.Loss = buffer.DropsOld
+	case buffer.Block:
+		v.Traits.Loss, v.Traits.Blocks = buffer.Lossless, true
+	case buffer.BlockTimeout:
+		v.Traits.Blocks = true
+		timeout = defaultTimeout
+	}
+	v.New = func(p buffer.Params[T]) buffer.Buffer[T] {
+		p.Policy = policy
+		p.Capacity = cmp.Or(p.Capacity, defaultCapacity)
+		p.Timeout = cmp.Or(p.Timeout, timeout)
+		return must(bounded.New[T])(p)
+	}
+	return v
+}
+
+// findBounded returns the row of the policy that the options name, changed by the
+// others.
+func findBounded[T any](rows []Variant[T], spec, options string) (Variant[T], error) {
+	policies := map[string]Variant[T]{}
+	var words []string
+	for _, v := range rows {
+		if word, ok := strings.CutPrefix(v.Name, boundedPrefix); ok {
+			policies[word] = v
+			words = append(words, word)
+		}
+	}
+	o, err := parseBounded(options, words)
+	if err != nil {
+		return Variant[T]{}, fmt.Errorf("variants: bounded: %w", err)
+	}
+	v := policies[o.policy]
+	v.Name = spec
+	byDefault := v.New
+	v.New = func(p buffer.Params[T]) buffer.Buffer[T] {
+		p.Capacity = cmp.Or(p.Capacity, o.capacity)
+		p.Timeout = cmp.Or(p.Timeout, o.timeout)
+		return byDefault(p)
+	}
+	return v, nil
+}
+
+// boundedOptions are 0 where nothing is said.
+type boundedOptions struct {
+	policy   string
+	capacity int
+	timeout  time.Duration
+}
+
+// parseBounded reads options, in any order: one of the policies, cap=N, and
+// timeout=DURATION if the policy has one.
+func parseBounded(options string, policies []string) (o boundedOptions, err error) {
+	given := map[string]string{} // options by what stands before the =
+	for option := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		if _, again := given[key]; again {
+			return o, fmt.Errorf("option %q: %s is given twice", option, key)
+		}
+		given[key] = option
+		switch {
+		case slices.Contains(policies, option) && o.policy != "":
+			return o, fmt.Errorf("option %q: the policy is %s already", option, o.policy)
+		case slices.Contains(policies, option):
+			o.policy = option
+		case key == "cap":
+			if o.capacity, err = strconv.Atoi(value); err != nil || o.capacity < 1 {
+				return o, fmt.Errorf("option %q: cap must be a number from 1 on", option)
+			}
+		case key == "timeout":
+			if o.timeout, err = time.ParseDuration(value); err != nil || o.timeout <= 0 {
+				return o, fmt.Errorf("option %q: timeout must be a duration above 0, such as 100ms", option)
+			}
+		case options != "": // else it is the policy that is missing
+			return o, fmt.Errorf("option %q: there are cap=N, timeout=DURATION and one of %s",
+				option, strings.Join(policies, ", "))
+		}
+	}
+	if o.policy == "" {
+		return o, fmt.Errorf("no policy: there are %s", strings.Join(policies, ", "))
+	}
+	if o.timeout != 0 && o.policy != "block-timeout" {
+		return o, fmt.Errorf("option %q: only block-timeout takes one, not %s", given["timeout"], o.policy)
+	}
+	return o, nil
+}
