@@ -11,7 +11,10 @@
 // subsequence of the source's, in order; each handler hears of every change of
 // the cache, in order, one call at a time; when it is called for an object, the
 // cache holds a state at least as new; a handler that joins late first gets an
-// add for each cached object and then what follows, without gap or overlap.
+// add for each cached object and then what follows, without gap or overlap. With
+// a fan-out that loses or merges, a handler hears of fewer changes, but of the
+// last state of every object, and never of an older one after a newer: see
+// package processor.
 // With the default fan-out and in-order queue it makes the calls that the
 // shared informer of client-go makes; a differential test in the module
 // bench/peers holds it to that.

@@ -119,8 +119,9 @@ func (d *driver) pop() string {
 	require.Equal(d.t, []item{{}, {}}, dst[1:], "one item a call")
 	require.Equal(d.t, d.twin[0].String(), dst[0].String())
 	d.twin = d.twin[1:]
-	d.popped++
-	d.check()
+	if d.popped++; len(d.twin) < 100 || d.popped%50 == 0 { // each takes as long as the backlog
+		d.check()
+	}
 	return dst[0].String()
 }
 

@@ -222,7 +222,8 @@ func TestFuzzedBytesCatchBrokenBuffers(t *testing.T) {
 		fault   fault
 		several byte
 	}{
-		{twins, losesWhenFilled, 0}, {twins, sleepsThroughClose, 1}, {chains, linksBackward, 0}, {chains, showsEarly, 1},
+		{twins, losesWhenFilled, 0}, {twins, sleepsThroughClose, 1},
+		{chains, linksBackward, 0}, {chains, showsEarly, 1},
 		{dropOldest, dropsWrongOne, 0}, {dropNewest, holdsOneMore, 1}, {block, staysFull, 1}, {block, deafToClose, 1},
 		{blockTimeout, staysFull, 1}, {folds, jumpsAhead, 0}, {folds, discardsPending, 1}, {sinks, popsSomething, 0},
 	} {

@@ -12,8 +12,6 @@ import (
 	"informerlab/core/buffer"
 )
 
-var errNoGauges = errors.New("it has no Gauges, or they are not 0 before it is used")
-
 // gauges compares what a buffer tells of itself with what is known.
 func (s subject[T]) gauges() error {
 	b := s.open(nil)
@@ -23,7 +21,7 @@ func (s subject[T]) gauges() error {
 		ok = g.HighWater == 0 && g.Merged == 0 && g.WakeUps == 0
 	}
 	if s.finish(b); !ok {
-		return errNoGauges
+		return errors.New("it has no Gauges, or they are not 0 before it is used")
 	}
 	for k := range scaled(6, 60) {
 		seed := s.seed + uint64(k)

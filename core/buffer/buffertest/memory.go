@@ -227,7 +227,7 @@ func (s subject[T]) footprint() error {
 	return s.within(func() error {
 		empty := liveBytes()
 		b := s.open(nil)
-		s.burst(b, scaled(20_000, 400_000))
+		s.burst(b, scaled(10_000, 400_000))
 		full := liveBytes()
 		for dst := make([]T, 256); b.Len() > 0; {
 			b.Pop(dst)

@@ -21,7 +21,7 @@ func (s subject[T]) order() error {
 	}{
 		{"one by one", 1, scaled(50, 3000), 1},
 		{"around a small backlog", 24, scaled(500, 10000), 9},
-		{"around a large backlog", 1500, scaled(2500, 60000), 1025},
+		{"around a large backlog", 1500, scaled(2000, 60000), 1025},
 		{"up and down", 4500, scaled(5000, 50000), 1025},
 	} {
 		err := s.within(func() error { return s.walk(phase.around, phase.pushed, phase.maxPush) })

