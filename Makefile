@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench flame verify fidelity lint ci build peers clean
+.PHONY: help test bench micro flame verify fidelity lint ci build peers clean
 ARGS ?=
 
 help: ## print this menu
@@ -14,6 +14,9 @@ test: ## run all tests, those of the nested module too
 bench: ## measure reference, ring and client-go under the default workloads (5 minutes)
 	@scripts/build
 	@.build/lab run $(ARGS)
+
+micro: ## measure every buffer and the best Go queues alone, operation by operation
+	cd bench/peers && go run ./micro $(ARGS)
 
 flame: ## make flame graph pages of the newest run with profiles (make bench ARGS=-profile)
 	@scripts/build lab
