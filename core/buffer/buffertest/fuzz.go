@@ -42,7 +42,8 @@ func decodeHistory(bytes []byte, traits buffer.Traits) (h history, several bool)
 	if len(bytes) == 0 {
 		return h, false
 	}
-	most := 200 // operations; longer histories find nothing more
+	most := 200      // operations; longer histories find nothing more
+	overlapping := 0 // items of the operations beside the next one
 	choice := limits(traits)
 	several = bytes[0]&1 != 0
 	h.limit = choice[int(bytes[0]>>1)%len(choice)]
@@ -52,13 +53,23 @@ func decodeHistory(bytes []byte, traits buffer.Traits) (h history, several bool)
 	}
 	for bytes = bytes[1:]; len(bytes) > 1 && len(h.steps) < most; bytes = bytes[2:] {
 		if several {
-			h.steps = append(h.steps, decodeShared(bytes[0], bytes[1], traits))
+			o := decodeShared(bytes[0], bytes[1], traits)
+			overlapping += o.n
+			o.beside = o.beside && overlapping < mostOverlapping
+			if !o.beside {
+				overlapping = 0
+			}
+			h.steps = append(h.steps, o)
 		} else {
 			h.steps = append(h.steps, decodeSingle(bytes[0], bytes[1]))
 		}
 	}
 	return h, several
 }
+
+// mostOverlapping is how many items may be on their way at once: where a push
+// takes its items one by one, a checker tries them in all orders.
+const mostOverlapping = 8
 
 // decodeSingle reads an operation of one goroutine: two bits of verb, the rest
 // an edge.
