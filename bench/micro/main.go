@@ -67,14 +67,14 @@ func Main(args []string, out, errOut io.Writer, others []Contestant[any]) int {
 		return 130
 	}
 	fmt.Fprintln(errOut, err)
-	if errors.Is(err, errUsage) {
+	if errors.As(err, new(usage)) {
 		return 2
 	}
 	return 1
 }
 
-// errUsage marks errors that are the caller's to mend.
-var errUsage = errors.New("usage")
+// usage marks errors that are the caller's to mend.
+type usage struct{ error }
 
 func parse(args []string, out io.Writer) (*command, error) {
 	c := &command{out: out}
@@ -122,7 +122,7 @@ func measureAll[T any](ctx context.Context, c *command, k kind[T], all []Contest
 		for _, spec := range c.buffers {
 			found, err := find(all, spec)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return usage{err}
 			}
 			chosen = append(chosen, found)
 		}
@@ -142,7 +142,7 @@ func measureAll[T any](ctx context.Context, c *command, k kind[T], all []Contest
 		}
 	}
 	if !measured {
-		return fmt.Errorf("%w: micro: no measurement matches %q", errUsage, c.match)
+		return usage{fmt.Errorf("micro: no measurement matches %q", c.match)}
 	}
 	if !c.raw {
 		fmt.Fprintf(c.out, "Medians of %d rounds. × is how many times less than %s in the same round:\n"+

@@ -3,7 +3,8 @@ package chunked
 import (
 	"slices"
 	"unsafe"
-	"weak"
+
+	"informerlab/core/buffer"
 )
 
 // blocks is the storage, sequential: blocks in order of age, found by index
@@ -26,14 +27,9 @@ type blocks[T any] struct {
 	directory [][]T
 	first     int // index of the oldest block
 	count     int
-	slots     int // of all blocks in the directory
-	// spares is held weakly: the next burst uses the blocks again if no
-	// collection came between, and an idle buffer pins none.
-	spares weak.Pointer[shelf[T]]
+	slots     int               // of all blocks in the directory
+	spares    buffer.Shelf[[]T] // of full length, all zero
 }
-
-// A shelf holds spent blocks of full length, all zero.
-type shelf[T any] struct{ blocks [][]T }
 
 // put appends the items, oldest first.
 func (b *blocks[T]) put(items []T) {
@@ -103,16 +99,8 @@ func (b *blocks[T]) drop(oldest []T) {
 	if len(b.directory) > minDirectory && b.count <= len(b.directory)/8 {
 		b.resize(max(minDirectory, len(b.directory)/4))
 	}
-	if len(oldest) < fullSlots[T]() {
-		return // a step of the first growth, never to be asked for again
-	}
-	spares := b.spares.Value()
-	if spares == nil {
-		spares = new(shelf[T])
-		b.spares = weak.Make(spares)
-	}
-	if len(spares.blocks) < maxSpares {
-		spares.blocks = append(spares.blocks, oldest)
+	if len(oldest) == fullSlots[T]() { // the steps of the first growth are not wanted again
+		b.spares.Put(oldest, maxSpares)
 	}
 }
 
@@ -136,11 +124,7 @@ func (b *blocks[T]) block(length int) []T {
 		block := slices.Grow([]T(nil), length)
 		return block[:min(cap(block), full)]
 	}
-	if spares := b.spares.Value(); spares != nil && len(spares.blocks) > 0 {
-		last := len(spares.blocks) - 1
-		block := spares.blocks[last]
-		spares.blocks[last] = nil
-		spares.blocks = spares.blocks[:last]
+	if block, ok := b.spares.Take(); ok {
 		return block
 	}
 	return make([]T, full)

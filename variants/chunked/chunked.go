@@ -12,8 +12,8 @@
 // nothing left it takes, under the mutex, all that the oldest block holds: it
 // alone may touch those slots now, and copies and clears them with no lock
 // held. When everything has been popped the same block is filled again from its
-// start, which keeps a quiet buffer small and in the CPU's cache. A condition is
-// signalled only if the consumer sleeps on it.
+// start, which keeps a quiet buffer small and in the CPU's cache. A push signals
+// only if the consumer sleeps.
 //
 // The first block has 16 slots and each next one twice as many, up to 48 KiB.
 // Blocks are found through a directory, a ring of their headers, and not linked:

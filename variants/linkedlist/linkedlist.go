@@ -11,8 +11,8 @@
 // Producers fill nodes under a mutex. The consumer detaches all that are filled
 // at once, also under the mutex, and works them off without: a slow walk holds
 // up no producer, and a backlog is handed over in constant time. It brings back
-// a few spent nodes as it comes for the next ones, and sleeps on a condition
-// that a push signals only if it does.
+// a few spent nodes as it comes for the next ones. A push signals only if the
+// consumer sleeps.
 //
 // Nodes are allocated some at a time, linked already, and all are one chain: the
 // free nodes follow those that wait. So neither a push nor a pop writes a link,

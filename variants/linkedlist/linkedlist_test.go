@@ -1,6 +1,7 @@
 package linkedlist
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -69,6 +70,22 @@ func TestOneNodeForEachItem(t *testing.T) {
 		d.Feed(1)
 		d.Expect(4)
 	}
+}
+
+// TestChainStaysWhole pushes and pops at random, around the lengths of runs and
+// of what is kept.
+func TestChainStaysWhole(t *testing.T) {
+	d := drive(t)
+	sizes := []int{1, 1, 2, runNodes - 1, runNodes, runNodes + 1, d.spentMost, 3 * d.spentMost}
+	rng := rand.New(rand.NewPCG(1, 0))
+	for range 2000 {
+		if d.Feed(sizes[rng.IntN(len(sizes))]); rng.IntN(3) == 0 {
+			d.Expect(d.Len())
+			continue
+		}
+		d.Expect(min(d.Len(), sizes[rng.IntN(len(sizes))]))
+	}
+	d.Expect(d.Len())
 }
 
 // TestDetachesAll pops one item and finds the rest detached, beside a new list.

@@ -15,7 +15,8 @@
 // slot: in the word of its first slot a push says how many items it has put
 // there. The consumer goes from one such word to the next, in the order of
 // tickets, so it needs no read-modify-write instruction; a batch costs it one
-// word a block.
+// word a block. Emptied blocks of the full length are left where the next push
+// that needs one finds them, until the next collection.
 //
 // The ticket is also the name of the push that must wake the consumer: it parks
 // for the one that it needs next, and only that push rings. Close sets a bit in
@@ -76,22 +77,24 @@ import (
 )
 
 const (
-	// blockBytes is the size of the longest blocks: enough that making a node
-	// for each does not show in BenchmarkStream of bench/micro, and little
-	// enough that two may be kept.
-	blockBytes = 16 << 10
+	// blockBytes is the size of the longest blocks: more than the allocator's
+	// size classes go, which pays in BenchmarkBurst of bench/micro. One block
+	// may be kept, hence no more.
+	blockBytes = 48 << 10
 	// firstSlots is the length of the first block: most informers are quiet
 	// (kubernetes/kubernetes#142231), and doubling gets to the longest in a
 	// few steps. A choice of size, not of speed.
 	firstSlots = 16
+	// maxSpares limits the list of spares, which is copied as it grows.
+	maxSpares = 1024
 	// line keeps what one side writes off the other side's cache lines, which
 	// have 64 bytes on most machines.
 	line = 64
 )
 
-// KeptBytes bounds what a drained queue keeps, but for items of more than 1
-// KiB: the block in use and a spare one, with rounding by the allocator.
-const KeptBytes = 2*blockBytes + 8<<10
+// KeptBytes bounds what a drained queue keeps, but for items of more than 3
+// KiB: the block in use, with rounding by the allocator.
+const KeptBytes = blockBytes + 12<<10
 
 // The word that tickets come from counts in steps of ticket, to leave room for
 // a bit that says that the queue is closed.
@@ -123,15 +126,14 @@ type queue[T any] struct {
 	// it can only have moved to a node if a ticket of that node was claimed,
 	// so a ticket claimed later is of that node or a later one.
 	near atomic.Pointer[node[T]]
-	// spare is a zeroed block of the full length, or nil. The consumer puts
-	// blocks here that it has emptied, a pusher those that it made in vain;
-	// pushers take them. Whoever swaps it out owns it, so it can be told from
-	// no earlier use of the same block, and need not be.
-	spare atomic.Pointer[block[T]]
-	// slots is how many there are in all blocks, the spare too. Whoever makes
-	// a block adds its slots, whoever drops one takes them away.
+	// spares are zeroed blocks of the full length. The consumer puts those here
+	// that it has emptied, a pusher those that it made in vain; pushers take
+	// them.
+	spares buffer.Shelf[*block[T]]
+	// slots is how many there are in the chain. The pusher that appends a node
+	// adds them, the consumer takes away those that it leaves.
 	slots gauge.Int64
-	_     [line - 24]byte
+	_     [line - 32]byte
 
 	// waiting is 0 while the consumer is awake, else one more than the ticket
 	// that it waits for.
@@ -244,30 +246,28 @@ func (q *queue[T]) after(n *node[T]) *node[T] {
 	}
 	slots := min(q.full, max(firstSlots, 2*int(n.end-n.first)))
 	next := &node[T]{first: n.end, end: n.end + uint64(slots), block: q.zeroed(slots)}
-	if !n.next.CompareAndSwap(nil, next) {
-		q.recycle(next.block)
+	if n.next.CompareAndSwap(nil, next) {
+		q.slots.Add(int64(slots))
+		return next
 	}
+	q.recycle(next.block)
 	return n.next.Load()
 }
 
 // zeroed returns a block for the caller alone.
 func (q *queue[T]) zeroed(slots int) *block[T] {
 	if slots == q.full {
-		if b := q.spare.Swap(nil); b != nil {
+		if b, ok := q.spares.Take(); ok {
 			return b
 		}
 	}
-	q.slots.Add(int64(slots))
 	return &block[T]{make([]T, slots), make([]atomic.Uint32, slots)}
 }
 
 // recycle gives up a zeroed block of which the caller is the only owner.
 func (q *queue[T]) recycle(b *block[T]) {
 	if len(b.items) == q.full {
-		b = q.spare.Swap(b)
-	}
-	if b != nil {
-		q.slots.Sub(int64(len(b.items)))
+		q.spares.Put(b, maxSpares)
 	}
 }
 
@@ -331,6 +331,7 @@ func (q *queue[T]) look(most int) bool {
 		}
 		if spent := q.node.block; spent != nil {
 			q.node.block = nil
+			q.slots.Sub(int64(len(spent.items)))
 			clear(spent.ready)
 			q.recycle(spent)
 		}

@@ -14,7 +14,7 @@
 // costs beside its copy. The consumer reads the word only when what it knows of
 // does not fill its hands. Chunks double in length up to a maximum; one that
 // has been emptied is unlinked and, if it is of the full length, left where the
-// producer finds it.
+// producer finds it until the next collection.
 //
 // One producer means that pushes never overlap and that each happens before
 // the next, as under a lock: the goroutines may change. A processor's publish
@@ -66,26 +66,26 @@ import (
 )
 
 const (
-	// chunkBytes is the size of the longest chunks: enough that making one does
-	// not show in BenchmarkStream of bench/micro, nor its part of the chain
-	// beside its slots, and little enough that two may be kept.
-	chunkBytes = 16 << 10
-	// mallocHeader is what the allocator puts before an object with pointers
-	// of more than 512 bytes; without room for it the chunk would be rounded
-	// up to the next size class, 18 KiB.
-	mallocHeader = 8
+	// chunkBytes is the size of the longest chunks. It is a whole number of the
+	// runtime's pages, so that nothing is rounded up, and more than its size
+	// classes go, which pays in BenchmarkBurst of bench/micro. One chunk may be
+	// kept, hence no more.
+	chunkBytes = 48 << 10
 	// firstSlots is the length of the first chunk: most informers are quiet
 	// (kubernetes/kubernetes#142231), and doubling gets to the longest in a
-	// few steps. A choice of size, not of speed.
+	// few steps. It is one less than a power of two, as all but the longest
+	// are, to leave room for the allocator's header in a size class.
 	firstSlots = 15
+	// maxSpares limits the list of spares, which is copied as it grows.
+	maxSpares = 1024
 	// line keeps what one side writes off the other side's cache lines, which
 	// have 64 bytes on most machines.
 	line = 64
 )
 
-// KeptBytes bounds what a drained queue keeps, but for items of more than 1
-// KiB: the chunk in use and a spare one, with rounding by the allocator.
-const KeptBytes = 2*chunkBytes + 4<<10
+// KeptBytes bounds what a drained queue keeps, but for items of more than 3
+// KiB: the chunk in use.
+const KeptBytes = chunkBytes + 2<<10
 
 // The state word: the number of items ever shown times one, and two bits.
 const (
@@ -124,14 +124,13 @@ type queue[T any] struct {
 	used int
 	_    [line - 24]byte
 
-	// spare is a zeroed chunk of the full length, or nil. The consumer puts
-	// those here that it has emptied, the producer takes them; whoever swaps
-	// it out owns it.
-	spare atomic.Pointer[chunk[T]]
-	// slots is how many there are in all chunks, the spare too. The producer
-	// adds those that it makes, the consumer takes away those that it drops.
+	// spares are zeroed chunks of the full length. The consumer puts those here
+	// that it has emptied, the producer takes them.
+	spares buffer.Shelf[*chunk[T]]
+	// slots is how many there are in the chain. The producer adds those of a
+	// chunk that it appends, the consumer takes away those that it leaves.
 	slots gauge.Int64
-	_     [line - 16]byte
+	_     [line - 24]byte
 
 	// popped is head, for Len. Written by the consumer once for each Pop.
 	popped atomic.Uint64
@@ -161,7 +160,7 @@ func New[T any](p buffer.Params[T]) buffer.Buffer[T] { return newQueue(p) }
 
 func newQueue[T any](p buffer.Params[T]) *queue[T] {
 	var item T
-	fit := (chunkBytes - mallocHeader) / max(1, int(unsafe.Sizeof(item)))
+	fit := chunkBytes / max(1, int(unsafe.Sizeof(item)))
 	q := &queue[T]{params: p, bell: make(chan struct{}, 1), full: max(firstSlots, fit)}
 	q.from = &chunk[T]{} // without slots; the first push appends to it
 	q.tail = q.from
@@ -200,6 +199,7 @@ func (q *queue[T]) write(items []T) {
 		}
 		q.tail.next = q.zeroed(min(q.full, max(firstSlots, 2*len(q.tail.slots)+1)))
 		q.tail, q.used = q.tail.next, 0
+		q.slots.Add(int64(len(q.tail.slots)))
 	}
 }
 
@@ -230,6 +230,9 @@ func (q *queue[T]) ringIf(s uint64) {
 // link.
 func (q *queue[T]) unwrite(tail *chunk[T], used int) {
 	clear(tail.slots[used:])
+	for c := tail.next; c != nil; c = c.next {
+		q.slots.Sub(int64(len(c.slots)))
+	}
 	tail.next = nil
 	q.tail, q.used = tail, used
 }
@@ -237,11 +240,10 @@ func (q *queue[T]) unwrite(tail *chunk[T], used int) {
 // zeroed returns a chunk for the producer alone.
 func (q *queue[T]) zeroed(slots int) *chunk[T] {
 	if slots == q.full {
-		if c := q.spare.Swap(nil); c != nil {
+		if c, ok := q.spares.Take(); ok {
 			return c
 		}
 	}
-	q.slots.Add(int64(slots))
 	return &chunk[T]{slots: make([]T, slots)}
 }
 
@@ -304,16 +306,14 @@ func (q *queue[T]) take(dst []T) (n int) {
 }
 
 // leave goes to the next chunk, which is there because an item was shown in it.
-// The spent one is unlinked, lest it keep the chain reachable as the spare.
+// The spent one is unlinked, lest it keep the chain reachable as a spare.
 func (q *queue[T]) leave() {
 	spent := q.from
 	q.from, q.next = spent.next, 0
 	spent.next = nil
+	q.slots.Sub(int64(len(spent.slots)))
 	if len(spent.slots) == q.full {
-		spent = q.spare.Swap(spent)
-	}
-	if spent != nil {
-		q.slots.Sub(int64(len(spent.slots)))
+		q.spares.Put(spent, maxSpares)
 	}
 }
 

@@ -21,7 +21,7 @@
 //	               Pop are loops of one, and nil is the end.
 //	gammazero      the ring of gammazero/deque and
 //	edwingeng      the chunks of edwingeng/deque, both in buffer.Locked: our mutex
-//	               and condition, batches by loops under one lock.
+//	               and wake-up, batches by loops under one lock.
 //	disruptor      smarty/go-disruptor: a ring of 65,536 slots, filled in advance, one
 //	               producer, a reservation a batch; disruptor-shared takes several
 //	               producers. It waits as it does by default: the consumer looks every
