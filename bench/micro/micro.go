@@ -26,6 +26,7 @@ package micro
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"informerlab/core/buffer"
 	"informerlab/variants"
@@ -67,12 +68,18 @@ func contestant[T any](v variants.Variant[T]) Contestant[T] {
 // find returns the contestant of that name, or of the catalogue one with other
 // options or a bound.
 func find[T any](all []Contestant[T], spec string) (Contestant[T], error) {
+	var names []string
 	for _, c := range all {
 		if c.Name == spec {
 			return c, nil
 		}
+		names = append(names, c.Name)
 	}
 	v, err := variants.Find[T](spec)
+	if err != nil && !strings.Contains(spec, ":") {
+		return Contestant[T]{}, fmt.Errorf("micro: no buffer is named %q: there are %s",
+			spec, strings.Join(names, ", "))
+	}
 	if err != nil {
 		return Contestant[T]{}, fmt.Errorf("micro: %w", err)
 	}
