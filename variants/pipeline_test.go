@@ -65,8 +65,14 @@ func inPlace(t *testing.T, v variants.Variant[event.Notification], seed uint64) 
 		s := l.Stats()
 		assert.NoError(t, s.Check())
 		assert.Zero(t, s.Pending+s.InHand+s.Gaps)
-		if v.Traits.Loss == buffer.Lossless {
+		switch {
+		case v.Traits.Loss == buffer.Lossless:
 			assert.Zero(t, s.Lost()+s.Healed)
+		case v.Traits.Loss == buffer.Coalesces:
+			assert.NotZero(t, s.Discarded[buffer.Superseded])
+		case !v.Traits.Blocks: // what blocks for a while need not lose
+			assert.NotZero(t, s.Discarded[buffer.Overflow])
+			assert.NotZero(t, s.Healed)
 		}
 	}
 	c.Processor.Stop()
@@ -142,6 +148,8 @@ func stoppedHandler(t *testing.T, name string, capacity, objects, changes int) {
 	synctest.Wait()
 	assert.NoError(t, c.Err(view))
 	assert.Zero(t, view.Owed())
+	assert.NotZero(t, view.Gaps())
+	assert.NotZero(t, l.Stats().Healed)
 	assert.NoError(t, l.Stats().Check())
 	c.Processor.Stop()
 }

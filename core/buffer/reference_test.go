@@ -1,7 +1,6 @@
 package buffer_test
 
 import (
-	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -43,26 +42,19 @@ func TestReferenceGivesOneByOne(t *testing.T) {
 // TestReferenceKeepsItsPeak shows the memory that client-go's listener keeps:
 // the ring doubles to the next size above the backlog and stays there.
 func TestReferenceKeepsItsPeak(t *testing.T) {
-	heap := func() int {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
 	const slot, slots, slack = 16, 1 << 14, 16 << 10
-	empty := heap()
+	empty := buffertest.LiveBytes()
 	b := buffer.NewReference(buffer.Params[any]{})
-	assert.InDelta(t, 1024*slot, heap()-empty, slack, "the ring is allocated at once")
+	assert.InDelta(t, 1024*slot, buffertest.LiveBytes()-empty, slack, "the ring is allocated at once")
 	for range slots {
 		b.Push([]any{nil})
 	}
-	assert.InDelta(t, slots*slot, heap()-empty, slack, "16 bytes a waiting item")
+	assert.InDelta(t, slots*slot, buffertest.LiveBytes()-empty, slack, "16 bytes a waiting item")
 	dst := make([]any, 1)
 	for b.Len() > 0 {
 		b.Pop(dst)
 	}
-	assert.InDelta(t, slots*slot, heap()-empty, slack, "drained")
+	assert.InDelta(t, slots*slot, buffertest.LiveBytes()-empty, slack, "drained")
 	b.Close()
 	b.Pop(dst)
 }

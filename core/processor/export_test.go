@@ -8,5 +8,8 @@ func WithinCalls(l *Listener, capacity int) int {
 	return 1 + batchSize + capacity + healBatch + l.gaps.len()
 }
 
-// KeepsGaps reports whether the listener still holds memory for gaps.
-func KeepsGaps(l *Listener) bool { return l.gaps.waiting != nil || l.gaps.keys != nil }
+// KeepsGaps reports whether the listener still holds memory for gaps, open or
+// healed.
+func KeepsGaps(l *Listener) bool {
+	return l.gaps.waiting != nil || l.gaps.keys != nil || l.gaps.overtaken != nil || l.gaps.any.Load()
+}

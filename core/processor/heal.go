@@ -118,6 +118,14 @@ func (g *gaps) ready(rest []event.Notification) (n int) {
 	return n
 }
 
+// forget drops what was overtaken.
+func (g *gaps) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.overtaken = nil
+	g.any.Store(len(g.waiting) > 0)
+}
+
 func (g *gaps) isOvertaken(key event.Key, seq uint64) bool {
 	to, healed := g.overtaken[key]
 	return healed && seq <= to
@@ -148,10 +156,13 @@ func (l *Listener) ready(rest []event.Notification) int {
 	return l.gaps.ready(rest)
 }
 
-// healIfIdle heals everything if nothing waits for this listener.
+// healIfIdle heals everything if nothing waits for this listener and it has
+// nothing in hand. Then nothing that was overtaken can come any more: it was in
+// the buffer, if anywhere, when the newer state was read.
 func (l *Listener) healIfIdle() {
 	if l.gaps.any.Load() && l.sub.Len() == 0 {
 		l.heal(everything)
+		l.gaps.forget()
 	}
 }
 

@@ -67,8 +67,10 @@ package bounded
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"informerlab/core/buffer"
 )
@@ -79,6 +81,9 @@ import (
 const KeptBytes = slotBytes + 16<<10
 
 const (
+	// minSlots is the first allocation, unless the capacity is smaller or the
+	// first batch larger: most informers are quiet (kubernetes/kubernetes#142231).
+	minSlots     = 16
 	slotBytes    = 48 << 10
 	scratchBytes = 14 << 10 // which the allocator's size classes may make 16
 )
@@ -88,7 +93,7 @@ type bounded[T any] struct {
 	line   *line // of blocked pushers; nil if the policy does not block
 
 	bell      buffer.Bell // what follows is guarded by it
-	ring      ring[T]
+	ring      buffer.Ring[T]
 	highWater int
 
 	scratch  []T    // empty, for evicted items; nil also while a push uses it
@@ -153,26 +158,37 @@ func (b *bounded[T]) room() int {
 	if b.line != nil && b.line.length > 0 {
 		return 0
 	}
-	return b.params.Capacity - b.ring.count
+	return b.params.Capacity - b.ring.Count
 }
 
 // put appends as many of the items as the capacity allows and returns their
 // number.
 func (b *bounded[T]) put(items []T) int {
-	n := min(len(items), b.params.Capacity-b.ring.count)
-	b.ring.put(items[:n], b.params.Capacity)
-	b.highWater = max(b.highWater, b.ring.count)
+	n := min(len(items), b.params.Capacity-b.ring.Count)
+	b.grow(n)
+	b.ring.Put(items[:n])
+	b.highWater = max(b.highWater, b.ring.Count)
 	return n
+}
+
+// grow makes room for n items more, which the capacity must allow: it doubles.
+func (b *bounded[T]) grow(n int) {
+	need := b.ring.Count + n
+	if need <= len(b.ring.Slots) {
+		return
+	}
+	slots := make([]T, min(b.params.Capacity, max(minSlots, 1<<bits.Len(uint(need-1)))))
+	b.ring = buffer.Ring[T]{Slots: slots, Count: b.ring.Take(slots[:b.ring.Count])}
 }
 
 // evict puts the newest items in and discards what they leave no room for,
 // oldest first. It is called with the lock held and releases it.
 func (b *bounded[T]) evict(items []T) {
 	lost := max(0, len(items)-b.params.Capacity)
-	need := b.ring.count + len(items) - lost - b.params.Capacity
+	need := b.ring.Count + len(items) - lost - b.params.Capacity
 	evicted := slices.Grow(b.scratch, need)[:need]
 	b.scratch = nil
-	b.ring.take(evicted)
+	b.ring.Take(evicted)
 	b.put(items[lost:])
 	epoch := b.epoch
 	b.evicting[epoch]++
@@ -206,11 +222,11 @@ func (b *bounded[T]) awaitDiscards() {
 
 // giveBack forgets storage that an empty buffer need not keep.
 func (b *bounded[T]) giveBack() {
-	if b.ring.count > 0 {
+	if b.ring.Count > 0 {
 		return
 	}
-	if bytes[T](len(b.ring.slots)) > slotBytes && len(b.ring.slots) > minSlots {
-		b.ring.slots = nil
+	if bytes[T](len(b.ring.Slots)) > slotBytes && len(b.ring.Slots) > minSlots {
+		b.ring.Slots = nil
 	}
 	if bytes[T](cap(b.scratch)) > scratchBytes {
 		b.scratch = nil
@@ -225,13 +241,13 @@ func (b *bounded[T]) Pop(dst []T) int {
 		panic("bounded: Pop: empty dst")
 	}
 	b.bell.Lock()
-	for b.ring.count == 0 {
+	for b.ring.Count == 0 {
 		if !b.bell.Wait() {
 			b.bell.Unlock()
 			return 0
 		}
 	}
-	n := b.ring.take(dst)
+	n := b.ring.Take(dst)
 	b.giveBack()
 	b.awaitDiscards()
 	blocked := false
@@ -259,7 +275,7 @@ func (b *bounded[T]) Close() {
 func (b *bounded[T]) Len() int {
 	b.bell.Lock()
 	defer b.bell.Unlock()
-	return b.ring.count
+	return b.ring.Count
 }
 
 // Gauges implements buffer.Gauged.
@@ -267,10 +283,16 @@ func (b *bounded[T]) Gauges() buffer.Gauges {
 	b.bell.Lock()
 	defer b.bell.Unlock()
 	return buffer.Gauges{
-		Bytes:     bytes[T](len(b.ring.slots) + cap(b.scratch)),
+		Bytes:     bytes[T](len(b.ring.Slots) + cap(b.scratch)),
 		HighWater: b.highWater,
 		WakeUps:   b.bell.WakeUps(),
 	}
+}
+
+// bytes returns what so many items take.
+func bytes[T any](items int) int {
+	var zero T
+	return items * int(unsafe.Sizeof(zero))
 }
 
 var (

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 )
 
@@ -79,14 +80,14 @@ func run(first uint64, n int) []uint64 {
 }
 
 // check verifies the invariants of a ring whose items are not 0.
-func (r *ring[T]) check(t *testing.T, zero func(T) bool) {
+func check[T any](t *testing.T, r *buffer.Ring[T], zero func(T) bool) {
 	t.Helper()
-	require.LessOrEqual(t, r.count, len(r.slots))
-	require.Less(t, r.head, max(1, len(r.slots)))
-	for k := range r.slots {
-		waits := (k-r.head+len(r.slots))%len(r.slots) < r.count
-		if zero(r.slots[k]) == waits {
-			t.Fatalf("slot %d of %d, head %d, count %d: %v", k, len(r.slots), r.head, r.count, r.slots[k])
+	require.LessOrEqual(t, r.Count, len(r.Slots))
+	require.Less(t, r.Head, max(1, len(r.Slots)))
+	for k := range r.Slots {
+		waits := (k-r.Head+len(r.Slots))%len(r.Slots) < r.Count
+		if zero(r.Slots[k]) == waits {
+			t.Fatalf("slot %d of %d, head %d, count %d: %v", k, len(r.Slots), r.Head, r.Count, r.Slots[k])
 		}
 	}
 }
@@ -130,9 +131,9 @@ func TestDropsExactly(t *testing.T) {
 				highWater = max(highWater, len(wantWaiting))
 				require.Equal(t, len(wantWaiting), b.Len(), at)
 				require.True(t, slices.Equal(wantLost, lost), at)
-				require.LessOrEqual(t, len(b.ring.slots), capacity, at)
+				require.LessOrEqual(t, len(b.ring.Slots), capacity, at)
 				require.Zero(t, b.evicting, at)
-				b.ring.check(t, func(item uint64) bool { return item == 0 })
+				check(t, &b.ring, func(item uint64) bool { return item == 0 })
 				notZero := func(item uint64) bool { return item != 0 }
 				require.False(t, slices.ContainsFunc(b.scratch[:cap(b.scratch)], notZero), at)
 			}
@@ -144,16 +145,16 @@ func TestDropsExactly(t *testing.T) {
 func TestGrowsFromNothing(t *testing.T) {
 	eachPolicy(t, func(t *testing.T, policy buffer.Policy) {
 		b := open[uint64](policy, 1000, nil)
-		require.Nil(t, b.ring.slots, "nothing before the first push")
+		require.Nil(t, b.ring.Slots, "nothing before the first push")
 		for _, step := range [][2]int{{1, 16}, {15, 16}, {1, 32}, {50, 128}, {900, 1000}, {33, 1000}} {
 			b.Push(run(1, step[0]))
-			require.Len(t, b.ring.slots, step[1])
+			require.Len(t, b.ring.Slots, step[1])
 		}
 		require.Equal(t, 1000, b.Len())
 		require.Equal(t, 8000, b.Gauges().Bytes)
 		small := open[uint64](policy, 3, nil)
 		small.Push(run(1, 1))
-		require.Len(t, small.ring.slots, 3)
+		require.Len(t, small.ring.Slots, 3)
 	})
 }
 
@@ -182,7 +183,7 @@ func TestGivesBack(t *testing.T) {
 			require.LessOrEqual(t, b.Gauges().Bytes, KeptBytes)
 		}
 		b.Push(dst[:3])
-		require.Len(t, b.ring.slots, 1024, "what was kept")
+		require.Len(t, b.ring.Slots, 1024, "what was kept")
 	})
 }
 
@@ -190,10 +191,10 @@ func TestKeepsSlotsOfHugeItems(t *testing.T) {
 	b := open[[1 << 13]byte](buffer.DropNewest, minSlots, nil)
 	batch := make([][1 << 13]byte, minSlots)
 	b.Push(batch)
-	first := &b.ring.slots[0]
+	first := &b.ring.Slots[0]
 	b.Pop(batch)
 	b.Push(batch)
-	require.True(t, first == &b.ring.slots[0], "an allocation a burst would be one a push here")
+	require.True(t, first == &b.ring.Slots[0], "an allocation a burst would be one a push here")
 }
 
 // TestLossAllocatesNothing pushes into full buffers.
@@ -218,13 +219,12 @@ func TestIdleFootprint(t *testing.T) {
 	eachPolicy(t, func(t *testing.T, policy buffer.Policy) {
 		const buffers = 2000
 		keep := make([]*bounded[any], buffers)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for k := range keep {
-			keep[k] = open[any](policy, 1<<20, nil)
-		}
-		runtime.ReadMemStats(&after)
-		assert.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/buffers, uint64(1<<10))
+		bytes := buffertest.AllocatedBytes(func() {
+			for k := range keep {
+				keep[k] = open[any](policy, 1<<20, nil)
+			}
+		})
+		assert.LessOrEqual(t, bytes/buffers, 1<<10)
 		runtime.KeepAlive(keep)
 	})
 }

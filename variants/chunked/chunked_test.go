@@ -1,7 +1,6 @@
 package chunked
 
 import (
-	"runtime"
 	"runtime/debug"
 	"testing"
 
@@ -110,21 +109,14 @@ func TestBlocksByItemSize(t *testing.T) {
 
 // TestBlockTakesWhatItHolds sees that blocks fill the allocator's size classes.
 func TestBlockTakesWhatItHolds(t *testing.T) {
-	heap := func() int {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
 	var b blocks[any]
 	for _, slots := range []int{16, 64, 256, 1024, 1500, 3072} {
 		keep := make([][]any, (2<<20)/(16*slots))
-		empty := heap()
+		empty := buffertest.LiveBytes()
 		for k := range keep {
 			keep[k] = b.block(slots)
 		}
-		takes := float64(heap()-empty) / float64(len(keep))
+		takes := float64(buffertest.LiveBytes()-empty) / float64(len(keep))
 		assert.InDelta(t, 16, takes/float64(len(keep[0])), 0.4, "bytes a slot, %d of %d", slots, len(keep[0]))
 	}
 }
@@ -170,20 +162,18 @@ func TestSparesAreUsedAgain(t *testing.T) {
 		d.Expect(30 * full)
 	}
 	batch, dst := make([]uint64, full), make([]uint64, full)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	const swings = 50
-	for range swings {
-		for range 20 {
-			d.Push(batch)
+	bytes := buffertest.AllocatedBytes(func() {
+		for range swings {
+			for range 20 {
+				d.Push(batch)
+			}
+			for d.Len() > 0 {
+				d.Pop(dst)
+			}
 		}
-		for d.Len() > 0 {
-			d.Pop(dst)
-		}
-	}
-	runtime.ReadMemStats(&after)
-	bytes := (after.TotalAlloc - before.TotalAlloc) / (swings * 20)
-	assert.Less(t, bytes, uint64(blockBytes/4), "bytes a block that was filled")
+	})
+	assert.Less(t, bytes/(swings*20), blockBytes/4, "bytes a block that was filled")
 }
 
 func TestPopIntoNothingPanics(t *testing.T) {

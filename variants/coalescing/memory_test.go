@@ -9,17 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 	"informerlab/core/processor"
 )
-
-func liveBytes() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
 
 // slack is what the runtime and the test itself may take meanwhile.
 const slack = 16 << 10
@@ -42,20 +35,20 @@ func TestAStallTakesMemoryByKeys(t *testing.T) {
 		total = 100000
 	}
 	all := updates(pods)
-	before := liveBytes()
+	before := buffertest.LiveBytes()
 	b := open(t, buffer.Params[event.Notification]{Key: keyOf, Merge: processor.Merge})
 	for k := 0; k < total; k += 250 {
 		b.Push(all[k%pods : k%pods+250])
 	}
 	require.Equal(t, pods, b.Len())
-	held := liveBytes() - before
+	held := buffertest.LiveBytes() - before
 	assert.Less(t, held, 2500000)
 	assert.InEpsilon(t, held, b.Gauges().Bytes, 0.05, "what the gauge says")
 	t.Logf("%d updates of %d pods wait in %d bytes; the gauge says %d", total, pods, held, b.Gauges().Bytes)
 	for dst := make([]event.Notification, 1); b.Len() > 0; {
 		b.Pop(dst)
 	}
-	assert.Less(t, liveBytes()-before, KeptBytes+slack)
+	assert.Less(t, buffertest.LiveBytes()-before, KeptBytes+slack)
 	assert.Equal(t, pods, b.Gauges().HighWater)
 	runtime.KeepAlive(all)
 }
@@ -68,7 +61,7 @@ func TestDrainedKeepsLittle(t *testing.T) {
 			adds[k].key = strconv.Itoa(k)
 			cancels[k] = item{adds[k].key, "", buffer.Cancel}
 		}
-		before := liveBytes()
+		before := buffertest.LiveBytes()
 		b := open(t, buffer.Params[item]{Key: keyOfItem, Merge: mergeItems})
 		for _, way := range []string{"cancelled", "popped"} {
 			b.Push(adds)
@@ -79,7 +72,7 @@ func TestDrainedKeepsLittle(t *testing.T) {
 				b.Pop(dst)
 			}
 			checkStructure(t, b)
-			require.Less(t, liveBytes()-before, KeptBytes+slack, "%d %s", n, way)
+			require.Less(t, buffertest.LiveBytes()-before, KeptBytes+slack, "%d %s", n, way)
 			require.LessOrEqual(t, b.Gauges().Bytes, KeptBytes, "%d %s", n, way)
 		}
 		runtime.KeepAlive(adds)
@@ -108,11 +101,11 @@ func TestIdleIsSmall(t *testing.T) {
 		Key:   func(any) event.Key { return event.Key{} },
 		Merge: func(_, next any) (any, buffer.Outcome) { return next, buffer.Merged },
 	}
-	before := liveBytes()
+	before := buffertest.LiveBytes()
 	for k := range buffers {
 		buffers[k] = open(t, p)
 	}
-	assert.Less(t, (liveBytes()-before)/many, 1<<10)
+	assert.Less(t, (buffertest.LiveBytes()-before)/many, 1<<10)
 	for _, b := range buffers {
 		assert.Zero(t, b.(buffer.Gauged).Gauges().Bytes, "nothing before the first push")
 	}
@@ -163,12 +156,11 @@ func TestSwingsAllocateAlmostNothing(t *testing.T) {
 		}
 	}
 	swing()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	const swings = 100
-	for range swings {
-		swing()
-	}
-	runtime.ReadMemStats(&after)
-	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/(swings*1000), uint64(10), "bytes an item")
+	bytes := buffertest.AllocatedBytes(func() {
+		for range swings {
+			swing()
+		}
+	})
+	assert.Less(t, bytes/(swings*1000), 10, "bytes an item")
 }

@@ -155,19 +155,12 @@ func TestNodeTakes(t *testing.T) {
 
 // bytesOf returns the bytes that a new node takes, its part of the run.
 func bytesOf[T any]() float64 {
-	heap := func() int {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
 	keep := make([][]node[T], 5000)
-	empty := heap()
+	empty := buffertest.LiveBytes()
 	for k := range keep {
 		keep[k] = newRun[T]()
 	}
-	bytes := heap() - empty
+	bytes := buffertest.LiveBytes() - empty
 	return float64(bytes) / float64(len(keep)*len(keep[0]))
 }
 

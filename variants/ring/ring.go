@@ -79,23 +79,12 @@ func New[T any](p buffer.Params[T]) buffer.Buffer[T] {
 	return buffer.NewLocked(newStore[T](), p)
 }
 
-// A ring is a fixed one.
-//
-// Invariant: len(slots) is 0 or a power of two, 0 <= count <= len(slots),
-// 0 <= head < max(1, len(slots)), and every slot outside the count slots from
-// head on (modulo len) is zero.
-type ring[T any] struct {
-	slots []T
-	head  int // index of the oldest item
-	count int
-}
-
 // A store is a ring that grows and shrinks, sequential. The items of the
 // embedded ring are newer than those of older, whose rings are in order of age
-// and not empty.
+// and not empty. All have a power of two of slots, or none.
 type store[T any] struct {
-	ring[T]
-	older []ring[T]
+	buffer.Ring[T]
+	older []buffer.Ring[T]
 	len   int // items in all rings
 
 	// floor is the largest length that an empty ring keeps. low is the storage
@@ -121,10 +110,10 @@ func newStore[T any]() *store[T] {
 
 // Push implements buffer.Store.
 func (s *store[T]) Push(items []T) {
-	if s.count+len(items) > len(s.slots) {
+	if s.Count+len(items) > len(s.Slots) {
 		s.grow(len(items))
 	}
-	s.put(items)
+	s.Put(items)
 	s.len += len(items)
 }
 
@@ -132,16 +121,16 @@ func (s *store[T]) Push(items []T) {
 func (s *store[T]) Pop(dst []T) (n int) {
 	for len(s.older) > 0 && n < len(dst) {
 		oldest := &s.older[0]
-		n += oldest.take(dst[n:])
-		if oldest.count == 0 {
-			s.drained(oldest.slots)
-			s.older[0] = ring[T]{}
+		n += oldest.Take(dst[n:])
+		if oldest.Count == 0 {
+			s.drained(oldest.Slots)
+			s.older[0] = buffer.Ring[T]{}
 			s.older = s.older[1:]
 		}
 	}
-	n += s.take(dst[n:])
+	n += s.Take(dst[n:])
 	s.len -= n
-	if len(s.slots) > s.floor && len(s.older) == 0 {
+	if len(s.Slots) > s.floor && len(s.older) == 0 {
 		s.shrink(n)
 	}
 	return n
@@ -152,60 +141,34 @@ func (s *store[T]) Len() int { return s.len }
 
 // Bytes implements buffer.Store.
 func (s *store[T]) Bytes() int {
-	slots := len(s.slots)
+	slots := len(s.Slots)
 	for _, r := range s.older {
-		slots += len(r.slots)
+		slots += len(r.Slots)
 	}
-	if s.low != nil && len(s.slots) != s.floor {
+	if s.low != nil && len(s.Slots) != s.floor {
 		slots += len(s.low)
 	}
 	var zero T
 	return slots * int(unsafe.Sizeof(zero))
 }
 
-// put appends items, for which there is room.
-func (r *ring[T]) put(items []T) {
-	tail := (r.head + r.count) & (len(r.slots) - 1)
-	n := copy(r.slots[tail:], items)
-	copy(r.slots, items[n:])
-	r.count += len(items)
-}
-
-// take moves the oldest items, as many as there are and dst has room for, into
-// dst and returns their number.
-func (r *ring[T]) take(dst []T) int {
-	dst = dst[:min(len(dst), r.count)]
-	first := r.slots[r.head:]
-	n := copy(dst, first)
-	clear(first[:n])
-	wrapped := copy(dst[n:], r.slots)
-	clear(r.slots[:wrapped])
-	r.count -= len(dst)
-	if r.count == 0 {
-		r.head = 0 // the slots used last are still in the CPU's cache
-	} else {
-		r.head = (r.head + len(dst)) & (len(r.slots) - 1)
-	}
-	return len(dst)
-}
-
 // grow makes room for n items more.
 func (s *store[T]) grow(n int) {
-	need := s.count + n
-	if len(s.slots) >= s.floor && s.count > 0 {
-		need = max(n, 2*len(s.slots))
+	need := s.Count + n
+	if len(s.Slots) >= s.floor && s.Count > 0 {
+		need = max(n, 2*len(s.Slots))
 	}
 	slots := s.larger(need)
-	if len(s.slots) < s.floor || s.count == 0 {
-		s.drained(s.slots)
+	if len(s.Slots) < s.floor || s.Count == 0 {
+		s.drained(s.Slots)
 		s.move(slots)
 		return
 	}
-	if len(s.slots) == s.floor {
+	if len(s.Slots) == s.floor {
 		s.low = nil // until it is drained
 	}
-	s.older = append(s.older, s.ring)
-	s.ring, s.lull = ring[T]{slots: slots}, 0
+	s.older = append(s.older, s.Ring)
+	s.Ring, s.lull = buffer.Ring[T]{Slots: slots}, 0
 }
 
 // larger returns empty storage of at least need slots.
@@ -231,16 +194,16 @@ func (s *store[T]) drained(slots []T) {
 // steps, each paid for by the pops since the one before.
 func (s *store[T]) shrink(n int) {
 	switch {
-	case s.count == 0:
-		large := s.slots // the weak pointer is to this header, nobody else's
+	case s.Count == 0:
+		large := s.Slots // the weak pointer is to this header, nobody else's
 		s.move(s.low)
 		s.spare = weak.Make(&large)
-	case s.count > len(s.slots)/8:
+	case s.Count > len(s.Slots)/8:
 		s.lull = 0
 	default:
 		s.lull += n
-		if s.lull >= lullLengths*len(s.slots) {
-			s.move(s.storage(len(s.slots) / 4))
+		if s.lull >= lullLengths*len(s.Slots) {
+			s.move(s.storage(len(s.Slots) / 4))
 		}
 	}
 }
@@ -255,9 +218,9 @@ func (s *store[T]) storage(size int) []T {
 
 // move takes the items from the present storage, leaving it zero, to another.
 func (s *store[T]) move(slots []T) {
-	n := s.count
-	s.take(slots[:n])
-	s.ring, s.lull = ring[T]{slots: slots, count: n}, 0
+	n := s.Count
+	s.Take(slots[:n])
+	s.Ring, s.lull = buffer.Ring[T]{Slots: slots, Count: n}, 0
 }
 
 var _ buffer.Store[int] = (*store[int])(nil)

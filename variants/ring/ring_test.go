@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"runtime"
 	"slices"
 	"testing"
 
@@ -31,16 +30,16 @@ func drive(t *testing.T) driven {
 func (d driven) check() {
 	items := 0
 	var free []uint64
-	for _, r := range append(d.older[:len(d.older):len(d.older)], d.ring) {
-		require.LessOrEqual(d.T, r.count, len(r.slots))
-		require.Zero(d.T, len(r.slots)&(len(r.slots)-1), "a power of two")
-		for k := r.count; k < len(r.slots); k++ {
-			free = append(free, r.slots[(r.head+k)&(len(r.slots)-1)])
+	for _, r := range append(d.older[:len(d.older):len(d.older)], d.Ring) {
+		require.LessOrEqual(d.T, r.Count, len(r.Slots))
+		require.Zero(d.T, len(r.Slots)&(len(r.Slots)-1), "a power of two")
+		for k := r.Count; k < len(r.Slots); k++ {
+			free = append(free, r.Slots[(r.Head+k)&(len(r.Slots)-1)])
 		}
-		items += r.count
+		items += r.Count
 	}
 	require.Equal(d.T, d.len, items)
-	if len(d.slots) > d.floor {
+	if len(d.Slots) > d.floor {
 		free = append(free, d.low...)
 	}
 	require.False(d.T, slices.ContainsFunc(free, func(item uint64) bool { return item != 0 }), "a free slot")
@@ -48,14 +47,14 @@ func (d driven) check() {
 
 func TestGrowsFromNothing(t *testing.T) {
 	d := drive(t)
-	require.Nil(t, d.slots, "nothing before the first push")
+	require.Nil(t, d.Slots, "nothing before the first push")
 	d.Feed(1)
-	require.Len(t, d.slots, minSlots)
+	require.Len(t, d.Slots, minSlots)
 	d.Expect(1)
 	d.Feed(17)
-	require.Len(t, d.slots, 32)
+	require.Len(t, d.Slots, 32)
 	d.Feed(1000)
-	require.Len(t, d.slots, 1024, "at once to where the batch fits")
+	require.Len(t, d.Slots, 1024, "at once to where the batch fits")
 }
 
 func TestFloorByItemSize(t *testing.T) {
@@ -74,14 +73,14 @@ func TestEmptyRingReturnsToFloor(t *testing.T) {
 	for range 3 {
 		d.Feed(d.floor)
 		d.Feed(d.floor * 9)
-		require.Len(t, d.slots, d.floor*16)
+		require.Len(t, d.Slots, d.floor*16)
 		d.Expect(d.floor * 10)
-		require.LessOrEqual(t, len(d.slots), d.floor)
+		require.LessOrEqual(t, len(d.Slots), d.floor)
 	}
 	d.Feed(3 * d.floor) // passes the floor, leaving no storage to return to
 	d.Expect(3 * d.floor)
 	d.Feed(1)
-	require.LessOrEqual(t, len(d.slots), d.floor)
+	require.LessOrEqual(t, len(d.Slots), d.floor)
 }
 
 // TestNoPushCopiesALargeBacklog grows a ring to many times its floor: the full
@@ -100,10 +99,10 @@ func TestNoPushCopiesALargeBacklog(t *testing.T) {
 		}
 	}
 	fill(16 * s.floor)
-	first, rings := &s.older[0].slots[0], len(s.older)
+	first, rings := &s.older[0].Slots[0], len(s.older)
 	require.Greater(t, rings, 3)
 	fill(64 * s.floor)
-	require.Same(t, first, &s.older[0].slots[0])
+	require.Same(t, first, &s.older[0].Slots[0])
 	require.Equal(t, rings+2, len(s.older))
 	dst := make([]uint64, 1000)
 	for left := len(s.older); s.Len() > 0; {
@@ -116,7 +115,7 @@ func TestNoPushCopiesALargeBacklog(t *testing.T) {
 		left = len(s.older)
 	}
 	require.Equal(t, pushed, popped)
-	require.Len(t, s.slots, s.floor)
+	require.Len(t, s.Slots, s.floor)
 }
 
 func TestSwingsAllocateAlmostNothing(t *testing.T) {
@@ -131,15 +130,13 @@ func TestSwingsAllocateAlmostNothing(t *testing.T) {
 		}
 	}
 	swing()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
 	const swings = 100
-	for range swings {
-		swing()
-	}
-	runtime.ReadMemStats(&after)
-	bytes := (after.TotalAlloc - before.TotalAlloc) / (swings * 20 * 1000)
-	assert.Less(t, bytes, uint64(40), "bytes an item; without a spare it would be several times that")
+	bytes := buffertest.AllocatedBytes(func() {
+		for range swings {
+			swing()
+		}
+	})
+	assert.Less(t, bytes/(swings*20*1000), 40, "bytes an item")
 }
 
 // TestStaysSmallUnderTrickle never lets the ring run empty after a burst. Its
@@ -152,12 +149,12 @@ func TestStaysSmallUnderTrickle(t *testing.T) {
 	for s.Len() > 24 {
 		s.Pop(dst)
 	}
-	require.Len(t, s.slots, 1<<12)
+	require.Len(t, s.Slots, 1<<12)
 	for range 6 * lullLengths << 8 {
 		s.Push(dst)
 		require.Equal(t, 16, s.Pop(dst))
 	}
-	require.LessOrEqual(t, len(s.slots), 1<<8)
+	require.LessOrEqual(t, len(s.Slots), 1<<8)
 }
 
 // TestMovesWrappedItems grows and shrinks with items on both ends of the slots.
@@ -166,19 +163,19 @@ func TestMovesWrappedItems(t *testing.T) {
 	d.Feed(16)
 	d.Expect(11)
 	d.Feed(11)
-	require.NotZero(t, d.head)
+	require.NotZero(t, d.Head)
 	d.Feed(1)
-	require.Len(t, d.slots, 32)
+	require.Len(t, d.Slots, 32)
 	d.Expect(17)
-	require.Zero(t, d.head, "an empty ring starts again at slot 0")
+	require.Zero(t, d.Head, "an empty ring starts again at slot 0")
 
 	d.Feed(d.floor)
 	d.Feed(d.floor * 2)
 	d.Expect(d.floor*3 - 5)
-	for len(d.slots) > d.floor {
+	for len(d.Slots) > d.floor {
 		d.Feed(400)
 		d.Expect(400)
 	}
-	require.Same(t, &d.low[0], &d.slots[0], "the storage set aside is used again")
+	require.Same(t, &d.low[0], &d.Slots[0], "the storage set aside is used again")
 	d.Expect(5)
 }

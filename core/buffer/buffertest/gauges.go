@@ -151,11 +151,11 @@ func (s subject[T]) weigh() error {
 	if referring {
 		total = 3000
 	} else {
-		before = liveBytes()
+		before = LiveBytes()
 	}
 	s.burst(b, total)
 	if !referring {
-		grown = liveBytes() - before
+		grown = LiveBytes() - before
 	}
 	var item T
 	held, least := gauged.Gauges().Bytes, b.Len()*int(unsafe.Sizeof(item))

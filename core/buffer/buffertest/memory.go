@@ -225,14 +225,14 @@ func (s subject[T]) footprint() error {
 	}
 	const slack = 24 << 10 // the runtime's own and other tests' goroutines
 	return s.within(func() error {
-		empty := liveBytes()
+		empty := LiveBytes()
 		b := s.open(nil)
 		s.burst(b, scaled(10_000, 400_000))
-		full := liveBytes()
+		full := LiveBytes()
 		for dst := make([]T, 256); b.Len() > 0; {
 			b.Pop(dst)
 		}
-		drained := liveBytes()
+		drained := LiveBytes()
 		s.finish(b)
 		if got := drained - empty; got > s.kept+slack {
 			return fmt.Errorf("after a burst that took %d bytes the buffer keeps %d, promised are %d",
@@ -250,12 +250,4 @@ func (s subject[T]) burst(b buffer.Buffer[T], total int) {
 		s.fill(batch, id)
 		b.Push(batch)
 	}
-}
-
-func liveBytes() int {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
 }
