@@ -43,7 +43,7 @@ var (
 	stalled   = wholeOption("stalled", 0, 4096, func(w *Workload) *int { return &w.Stalled })
 	keys      = wholeOption("keys", 1, maxKeys, func(w *Workload) *int { return &w.Keys })
 	size      = wholeOption("size", 0, 1<<20, func(w *Workload) *int { return &w.Size })
-	churn     = wholeOption("churn", 0, 100, func(w *Workload) *int { return &w.Churn })
+	churn     = percentOption("churn", func(w *Workload) *float64 { return &w.Churn })
 	count     = wholeOption("events", 1, maxEvents, func(w *Workload) *int { return &w.Events })
 	events    = orWord("auto", count)
 	prefill   = wholeOption("prefill", 0, maxEvents, func(w *Workload) *int { return &w.Prefill })
@@ -117,4 +117,17 @@ func orWord(word string, o option) option {
 		return number.set(w, value)
 	}
 	return o
+}
+
+func percentOption(name string, field func(*Workload) *float64) option {
+	return option{
+		name:     name,
+		expected: "a percentage from 0 to 100",
+		get:      func(w *Workload) string { return strconv.FormatFloat(*field(w), 'g', -1, 64) },
+		set: func(w *Workload, value string) bool {
+			n, err := strconv.ParseFloat(value, 64)
+			*field(w) = n
+			return err == nil && n >= 0 && n <= 100
+		},
+	}
 }

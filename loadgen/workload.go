@@ -2,13 +2,10 @@ package loadgen
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"informerlab/loadgen/recorded"
+	"time"
 )
 
 // A Workload is a load with what drives it, as data: which events, how fast,
@@ -24,18 +21,49 @@ type Workload struct {
 	Name    string
 	Summary string // one line
 
-	Listeners int     // handlers per load
-	Stalled   int     // of these, how many block in their first live call
-	Keys      int     // of a synthetic load
-	Events    int     // of a synthetic load; 0 = as many as suit the listeners, see EventCount
-	Prefill   int     // events that flow before the clock starts, in a closed loop
-	Seconds   float64 // that Rate lasts; 0 = as Events says
-	Size      int     // bytes of payload per object
-	Churn     int     // percent of events that delete a key or add one again, half each
-	Rate      float64 // events per second; 0 = closed loop
-	Speed     float64 // of a replay; 0 = closed loop
-	Trace     string  // path of the trace to replay; "" = the one of package recorded
-	Seed      uint64
+	// Who listens.
+	Listeners int           // handlers per load
+	Stalled   int           // of these, how many block in their first live call: the first ones
+	Stall     time.Duration // how long they block; 0 = until the others are done
+	Slow      int           // how many calls cost something: the last ones; 0 = all, if Cost says what
+	Cost      time.Duration // of a call of a slow handler, on average; 0 = nothing
+	Costs     string        // how costs are distributed: fixed, exponential or pareto
+	Work      string        // how a cost is spent: sleep, or spin on a processor
+	Panics    float64       // percent of calls that end in a panic
+	Workers   int           // that take keys from the work queue that a handler fills; 0 = no queue
+	Visitors  float64       // handlers per second that come while events flow
+	Stay      time.Duration // after which a visitor goes; 0 = at the end
+	Resync    time.Duration // how often handlers are told the whole cache again; 0 = never
+
+	// What happens to which objects.
+	Keys    int     // that there are at the start
+	Pick    string  // which key an event strikes: uniform, zipf or hot
+	Skew    float64 // of zipf the exponent, of hot the percent of events that strike hot keys
+	Hot     float64 // percent of keys that are hot
+	Churn   float64 // percent of events that delete a key or add one again, half each
+	Grow    float64 // percent of events that add a key never seen before
+	Shrink  float64 // percent of events that delete a key for good
+	Size    int     // bytes of payload per object, on average
+	Sigma   float64 // of the logarithm of sizes; 0 = all the same
+	Objects string  // shared: built before the clock starts; fresh: each event has a new one
+	Relists int     // how often the version expires, so that all is listed again
+	Gap     float64 // percent of events that get lost before each relist
+	Seed    uint64
+
+	// When.
+	Events      int           // 0 = as many as suit the listeners, see EventCount
+	Prefill     int           // events that flow before the clock starts, in a closed loop
+	Arrival     string        // the arrival process; no effect in a closed loop
+	Rate        float64       // events per second, on average; 0 = closed loop
+	Utilization float64       // percent of what slow handlers can take, instead of Rate; 0 = Rate says it
+	Peak        float64       // the highest rate as a multiple of the average: of bursts, ramp and sine
+	Period      time.Duration // of a burst and the pause after it, of a day, or between thundering relists
+	Seconds     float64       // that Rate lasts; 0 = as Events says
+
+	// From where.
+	Speed float64 // of a replay; 0 = closed loop
+	Trace string  // path of the trace to replay; "" = the one of package recorded
+	Mix   string  // names of workloads joined by "+" that run side by side, an informer each; "" = none
 
 	kind *kind
 }
@@ -234,90 +262,4 @@ func (w Workload) MarshalText() ([]byte, error) { return []byte(w.String()), nil
 func (w *Workload) UnmarshalText(label []byte) (err error) {
 	*w, err = ParseWorkload(string(label))
 	return err
-}
-
-// Open reports whether events have intended times.
-func (w Workload) Open() bool { return w.Rate > 0 || w.Speed > 0 }
-
-// Stalls reports whether the workload is about stopped handlers and what the
-// others feel of them, as its control is too.
-func (w Workload) Stalls() bool {
-	return w.kind != nil && slices.ContainsFunc(w.kind.options, func(o option) bool { return o.name == stalled.name })
-}
-
-// Others returns the number of the first handler that a workload times. One that
-// Stalls leaves out those that stop, and its control, so that it times the same
-// handlers, the first.
-func (w Workload) Others() int {
-	if !w.Stalls() {
-		return 0
-	}
-	return min(max(1, w.Stalled), max(0, w.Listeners-1))
-}
-
-// EventCount returns the number of events of a synthetic load, the sentinel not
-// counted. Unless Events or Seconds say it, an open load lasts two seconds, and a closed
-// one has as many as take the fastest contestants some 20 ms and the slowest
-// one to three seconds: with many listeners enough that the first growth of
-// their buffers is not most of what is allocated.
-func (w Workload) EventCount() int {
-	switch {
-	case w.Events > 0:
-		return w.Events
-	case w.Seconds > 0:
-		return w.Prefill + max(1, int(w.Rate*w.Seconds))
-	case w.Rate > 0:
-		return max(1, int(2*w.Rate))
-	}
-	return max(80_000, 400_000/(w.Listeners+1))
-}
-
-// Loads builds the workload's loads: one, or one per resource of a trace. It
-// fails if a trace cannot be read; then the error names file and line.
-func (w Workload) Loads() ([]*Load, error) {
-	switch {
-	case w.kind == nil:
-		return nil, fmt.Errorf("loadgen: workload %q: expected one of the catalogue", w.Name)
-	case w.Name == "replay":
-		return w.replay()
-	}
-	load, err := Synthetic{
-		Seed: w.Seed, Keys: w.Keys, Events: w.EventCount(), ObjectSize: w.Size, Rate: w.Rate, Prefill: w.Prefill,
-		DeleteShare: float64(w.Churn) / 200, AddShare: float64(w.Churn) / 200,
-	}.Load()
-	if err != nil {
-		return nil, err
-	}
-	return []*Load{load}, nil
-}
-
-func (w *Workload) replay() ([]*Load, error) {
-	var input io.Reader = recorded.Open()
-	name := recorded.Name
-	if w.Trace != "" {
-		file, err := os.Open(w.Trace)
-		if err != nil {
-			return nil, fmt.Errorf("loadgen: replay: %w", err)
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		input, name = file, w.Trace
-	}
-	t, err := ReadTrace(input, name)
-	if err != nil {
-		return nil, err
-	}
-	return t.Loads(w.Speed), nil
-}
-
-// NewRecorders returns one recorder per listener for one of the loads, the
-// stalling ones first; lossy ones if the handlers need not hear of every event.
-// Those that are timed measure latency if the workload is open.
-func (w Workload) NewRecorders(e *Expect, lossy bool) []*Recorder {
-	recorders := make([]*Recorder, w.Listeners)
-	for i := range recorders {
-		recorders[i] = NewRecorder(e, RecorderOptions{
-			Stall: i < w.Stalled, Latency: w.Open() && i >= w.Others(), Lossy: lossy,
-		})
-	}
-	return recorders
 }

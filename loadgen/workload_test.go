@@ -94,7 +94,7 @@ func TestParseWorkloadSaysWhatItExpects(t *testing.T) {
 			`events=99999999999999: expected a whole number from 1 to 100000000, or auto`,
 		},
 		{"saturate:size=-1", `size=-1: expected a whole number from 0 to 1048576`},
-		{"saturate:churn=101", `churn=101: expected a whole number from 0 to 100`},
+		{"saturate:churn=101", `churn=101: expected a percentage from 0 to 100`},
 		{"saturate:seed=-1", `seed=-1: expected a whole number from 0`},
 		{"saturate:seed=x", `seed=x: expected a whole number from 0`},
 		{"steady:rate=0", `workload steady: rate=0: expected a number above 0 and up to 10000000`},
