@@ -75,7 +75,7 @@ func follow(rng *rand.Rand, begin func() curve) iter.Seq[time.Duration] {
 // that a sum of many lengths is as exact as one.
 type instant struct {
 	whole time.Duration
-	part  float64 // of a nanosecond, from 0 to less than 1
+	part  float64 // of a nanosecond, from 0 to 1 but for rounding
 }
 
 // after returns the instant x nanoseconds later, without its fraction.

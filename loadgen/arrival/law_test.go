@@ -342,3 +342,25 @@ func dispersion(times []time.Duration, window time.Duration, mean float64) (foun
 	found = sum / batches
 	return found, math.Sqrt((squares/batches - found*found) / (batches - 1))
 }
+
+// The way along a line and the area under it have to agree, also where the
+// rate begins or ends at 0 and rounding could make a root of less than that.
+func TestReach(t *testing.T) {
+	rng := newRNG(seed)
+	for range 100_000 {
+		l := line{1e9 * rng.Float64(), rng.Float64(), rng.Float64()}
+		switch rng.IntN(3) {
+		case 0:
+			l.from = 0
+		case 1:
+			l.to = 0
+		}
+		for _, share := range []float64{1e-12, rng.Float64(), 1} {
+			x := l.reach(share*l.area()) / l.length
+			area := (l.from*x + (l.to-l.from)*x*x/2) / (l.area() / l.length)
+			if !(x >= 0 && x <= 1+1e-7 && math.Abs(area-share) < 1e-12) {
+				require.FailNow(t, "wrong way", "%+v: %g of its area is at %g, where %g is", l, share, x, area)
+			}
+		}
+	}
+}
