@@ -140,8 +140,21 @@ func TestSameSeedSameCosts(t *testing.T) {
 	}
 }
 
+// Costs are rounded, not cut, to nanoseconds. The sum of P(X ≥ k+½) over all
+// whole k from 0 is the mean of a rounded X.
+func TestSmallCostsKeepTheirMean(t *testing.T) {
+	const mean = 3
+	s := Cost{Mean: mean, Law: "exponential", Work: "sleep"}.Begin(9)
+	var total time.Duration
+	for range draws {
+		total += s.Next()
+	}
+	want := math.Exp(-0.5/mean) / (1 - math.Exp(-1.0/mean))
+	near(t, want, float64(total)/draws, mean*mean, "mean")
+}
+
 func TestLargestCostFits(t *testing.T) {
-	// the smallest that a draw can be subtracted to is 2^-53
+	// 1 less an even draw is at least 2^-53
 	assert.Less(t, float64(maxMean)*math.Pow(math.Ldexp(1, -53), -1/shape), float64(math.MaxInt64))
 }
 

@@ -17,8 +17,7 @@
 //     runs by itself or looks at a clock.
 //   - Popularity follows its law exactly for whatever number of keys is
 //     present, not for the number at the start.
-//   - Drawing allocates nothing as long as the number of present keys stays
-//     below its maximum so far.
+//   - Drawing allocates nothing but room for more keys than there have been.
 //
 // Limits: events are independent of one another. A key is not struck twice in a
 // row more often than its popularity says, as a pod is that starts, and neither

@@ -156,6 +156,7 @@ func TestHot(t *testing.T) {
 	}{
 		{Population{Keys: 1000, Pick: "hot", Skew: 90, Hot: 10}, 100},
 		{Population{Keys: 1000, Pick: "hot", Skew: 25, Hot: 0.16}, 2},
+		{Population{Keys: 1000, Pick: "hot", Skew: 25, Hot: 0.24}, 2},
 		{Population{Keys: 1000, Pick: "hot", Skew: 50, Hot: 0}, 1},
 		{Population{Keys: 300, Pick: "hot", Skew: 0, Hot: 50}, 150},
 		{Population{Keys: 300, Pick: "hot", Skew: 100, Hot: 50}, 150},
@@ -232,19 +233,18 @@ func TestDeletedEvenly(t *testing.T) {
 
 // A deleted key's place goes to the last, and an added one comes last.
 func TestPlacesAreTakenOver(t *testing.T) {
-	life := Population{Keys: 5, Pick: "uniform", Churn: 100}.Begin(generator(6))
-	deleted, kind := life.Next()
-	for kind != source.Deleted {
-		deleted, kind = life.Next()
-	}
+	life := Population{Keys: 5, Pick: "uniform", Churn: 60, Grow: 20, Shrink: 20}.Begin(generator(6))
 	want := []uint32{0, 1, 2, 3, 4}
-	want[deleted] = 4
-	assert.Equal(t, want[:4], life.present)
-	for kind != source.Added && life.Len() == 4 {
-		_, kind = life.Next()
-	}
-	if kind == source.Added {
-		assert.Equal(t, append(want[:4:4], deleted), life.present)
+	for range 1000 {
+		switch key, kind := life.Next(); kind {
+		case source.Added:
+			want = append(want, key)
+		case source.Deleted:
+			last := len(want) - 1
+			want[slices.Index(want, key)] = want[last]
+			want = want[:last]
+		}
+		require.Equal(t, want, life.present)
 	}
 }
 
@@ -281,7 +281,7 @@ func TestCheckAndString(t *testing.T) {
 	for want, p := range map[string]Population{
 		"keys=1,pick=uniform":                             {Keys: 1, Pick: "uniform", Skew: 1, Hot: 5},
 		"keys=0,pick=zipf,skew=1.1,grow=0.5":              {Pick: "zipf", Skew: 1.1, Grow: 0.5},
-		"keys=9,pick=hot,skew=80,hot=20,churn=2,shrink=1": {Keys: 9, Pick: "hot", Skew: 80, Hot: 20, Churn: 2, Shrink: 1},
+		"keys=9,pick=hot,skew=80,hot=20,churn=2,shrink=1": {9, "hot", 80, 20, 2, 0, 1},
 	} {
 		assert.NoError(t, p.Check())
 		assert.Equal(t, want, p.String())
