@@ -32,7 +32,7 @@ import (
 const importPolicy = `
 	NONE < go.uber.org/atomic, github.com/stretchr/testify, go.uber.org/goleak;
 	NONE < github.com/HdrHistogram/hdrhistogram-go, github.com/google/pprof, github.com/anishathalye/porcupine;
-	NONE < golang.org/x/perf, golang.org/x/sys, github.com/klauspost/compress;
+	NONE < golang.org/x/perf, golang.org/x/sys, github.com/klauspost/compress, github.com/pelletier/go-toml;
 
 	# The pipeline. Whoever may import event may import atomic.
 	go.uber.org/atomic < core/event;
@@ -58,7 +58,7 @@ const importPolicy = `
 
 	# The one sleeper of loadgen needs finer alarms than the runtime's.
 	core/source, github.com/HdrHistogram/hdrhistogram-go, golang.org/x/sys < loadgen/...;
-	github.com/klauspost/compress < loadgen/...;
+	github.com/klauspost/compress, github.com/pelletier/go-toml < loadgen/...;
 
 	core/informer, core/workqueue, variants, loadgen/... < bench/...;
 	core/buffer/buffertest < bench/...;

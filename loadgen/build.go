@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"informerlab/loadgen/recorded"
 )
@@ -15,7 +14,7 @@ func (w Workload) Open() bool { return w.Rate > 0 || w.Speed > 0 }
 // Stalls reports whether the workload is about stopped handlers and what the
 // others feel of them, as its control is too.
 func (w Workload) Stalls() bool {
-	return w.kind != nil && slices.ContainsFunc(w.kind.options, func(o option) bool { return o.name == stalled.name })
+	return w.Stalled > 0 || w.tells("stalled")
 }
 
 // Others returns the number of the first handler that a workload times. One that
@@ -49,9 +48,9 @@ func (w Workload) EventCount() int {
 // fails if a trace cannot be read; then the error names file and line.
 func (w Workload) Loads() ([]*Load, error) {
 	switch {
-	case w.kind == nil:
+	case w.Name == "":
 		return nil, fmt.Errorf("loadgen: workload %q: expected one of the catalogue", w.Name)
-	case w.Name == "replay":
+	case w.replays():
 		return w.replay()
 	}
 	load, err := Synthetic{

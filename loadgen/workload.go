@@ -10,10 +10,11 @@ import (
 
 // A Workload is a load with what drives it, as data: which events, how fast,
 // and how many handlers of which some stall. Both ends of a measurement build
-// the same events from its label, because all chance comes from Seed.
+// the same events from its description, because all chance comes from Seed.
 //
-//	saturate:listeners=8,keys=100000
-//	└ name   └ options, each with a default
+//	workloads/NAME.toml ─┐                           ┌─▶ label: NAME:option=value,…
+//	a file of the user ──┼─▶ Workload ─▶ check ──────┤
+//	:option=value, -set ─┘   (over the defaults)     └─▶ description: all options, as a file
 //
 // Workloads are comparable values. The zero Workload has no load; get one from
 // Workloads or ParseWorkload.
@@ -65,157 +66,147 @@ type Workload struct {
 	Trace string  // path of the trace to replay; "" = the one of package recorded
 	Mix   string  // names of workloads joined by "+" that run side by side, an informer each; "" = none
 
-	kind *kind
+	label          string // names of the options that labels tell, joined by commas
+	blocks, rounds int    // 0 = as suits the length of a run
 }
 
-// A kind is an entry of the catalogue: a workload with its defaults, and the
-// options that may change it.
-type kind struct {
-	defaults Workload
-	options  []option
-	check    func(*Workload) error // of options against one another; nil = none
-}
-
-// catalogue is the one list of workloads.
-var catalogue = []*kind{
-	{
-		defaults: Workload{
-			Name:      "saturate",
-			Summary:   "closed loop: all events are there at once, handlers return at once",
-			Listeners: 1, Keys: 1000, Seed: 1,
-		},
-		options: []option{listeners.shown(), keys, events, churn, size, seed},
-	},
-	{
-		defaults: Workload{
-			Name:      "steady",
-			Summary:   "open loop: a constant rate, latency from the intended time",
-			Listeners: 1, Keys: 1000, Rate: 20_000, Seed: 1,
-		},
-		options: []option{rate.shown(), listeners.shown(), keys, events, churn, size, seed},
-		check:   needsListener,
-	},
-	{
-		defaults: Workload{
-			Name:      "stall",
-			Summary:   "closed loop; some handlers stop at their first event, then drain; stalled=0: control",
-			Listeners: 2, Stalled: 1, Keys: 10_000, Events: 1_000_000, Seed: 1,
-		},
-		options: []option{stalled.shown(), listeners, keys, events, churn, size, seed},
-		check:   needsRunner,
-	},
-	{
-		defaults: Workload{
-			Name: "freeze",
-			Summary: "open loop behind handlers stopped with a backlog: how long a growing one freezes the others; " +
-				"stalled=0: control",
-			Listeners: 2, Stalled: 1, Keys: 10_000, Prefill: 3_900_000, Rate: 20_000, Seconds: 20, Seed: 1,
-		},
-		options: []option{stalled.shown(), listeners, prefill, rate, seconds, keys, churn, size, seed},
-		check:   needsRunnerAndBounds,
-	},
-	{
-		defaults: Workload{
-			Name:      "replay",
-			Summary:   "a recorded cluster, one informer per resource on one clock; speed=max: closed loop",
-			Listeners: 1, Speed: 100,
-		},
-		options: []option{speed.shown(), listeners, trace},
-	},
-}
-
-func needsListener(w *Workload) error {
-	if w.Listeners == 0 {
-		return fmt.Errorf("listeners=0: expected at least one, whose latency is measured")
+// ParseWorkload reads "name" or "name:option=value,…", where name is that of a
+// built-in workload, or the path of a file: with a slash in it, or .toml at its
+// end, and no colon. Settings, each an option=value too, come last and win.
+// Errors are one line and say what was found and expected; those about the
+// content of a file are a *FileError and tell the place.
+func ParseWorkload(label string, settings ...string) (Workload, error) {
+	name, rest, given := strings.Cut(label, ":")
+	base, err := namedWorkload(name)
+	if err != nil {
+		return Workload{}, err
 	}
-	return nil
-}
-
-func needsRunner(w *Workload) error {
-	if w.Stalled >= w.Listeners {
-		return fmt.Errorf("stalled=%d of listeners=%d: expected at least one that runs",
-			w.Stalled, w.Listeners)
+	var options []string
+	if given {
+		options = strings.Split(rest, ",")
 	}
-	return nil
-}
-
-func needsRunnerAndBounds(w *Workload) error {
-	if n := w.EventCount(); n > maxEvents {
-		return fmt.Errorf("%d events in all: expected at most %d", n, maxEvents)
-	}
-	return needsRunner(w)
-}
-
-// Workloads returns the catalogue, each workload with its defaults.
-func Workloads() []Workload {
-	var all []Workload
-	for _, k := range catalogue {
-		w := k.defaults
-		w.kind = k
-		all = append(all, w)
-	}
-	return all
-}
-
-// ParseWorkload reads "name" or "name:option=value,…". Its errors are one line
-// and say what was expected.
-func ParseWorkload(label string) (Workload, error) {
-	name, rest, found := strings.Cut(label, ":")
-	var names []string
-	for _, w := range Workloads() {
-		names = append(names, w.Name)
-		if w.Name != name {
-			continue
+	w := base
+	for _, source := range [][]string{options, settings} {
+		if err := w.apply(source); err != nil {
+			return Workload{}, fmt.Errorf("loadgen: workload %s: %w", base.Name, err)
 		}
-		if !found {
+	}
+	if f := w.check(); f != nil {
+		return Workload{}, fmt.Errorf("loadgen: workload %s: %w", base.Name, f)
+	}
+	w.tellApart(&base)
+	return w, nil
+}
+
+// namedWorkload returns the workload of a name or a file.
+func namedWorkload(name string) (Workload, error) {
+	if strings.ContainsRune(name, '/') || strings.HasSuffix(name, fileEnding) {
+		return readWorkloadFile(name)
+	}
+	var names []string
+	for _, w := range builtin() {
+		if w.Name == name {
 			return w, nil
 		}
-		if err := w.parse(strings.Split(rest, ",")); err != nil {
-			return Workload{}, fmt.Errorf("loadgen: workload %s: %w", name, err)
-		}
-		return w, nil
+		names = append(names, w.Name)
 	}
-	return Workload{}, fmt.Errorf("loadgen: unknown workload %q: expected one of %s",
+	return Workload{}, fmt.Errorf("loadgen: unknown workload %q: expected one of %s, or a file.toml",
 		name, strings.Join(names, ", "))
 }
 
-func (w *Workload) parse(parts []string) error {
+// apply sets options from texts "option=value", each option at most once.
+func (w *Workload) apply(settings []string) error {
 	given := map[string]bool{}
-	for _, part := range parts {
-		name, value, found := strings.Cut(part, "=")
-		i := slices.IndexFunc(w.kind.options, func(o option) bool { return o.name == name })
+	for _, setting := range settings {
+		name, value, found := strings.Cut(setting, "=")
+		o, known := lookup(name)
 		switch {
-		case i < 0:
-			var names []string
-			for _, o := range w.kind.options {
-				names = append(names, o.name)
-			}
-			return fmt.Errorf("unknown option %q: expected one of %s", name, strings.Join(names, ", "))
+		case !known:
+			return unknownOption(name, nil)
 		case !found:
-			return fmt.Errorf("option %s has no value: expected %s", name, w.kind.options[i].expected)
+			return &misfit{[]string{name}, "option " + name + " without a value", o.expected}
 		case given[name]:
-			return fmt.Errorf("option %s is given twice: expected once", name)
+			return &misfit{[]string{name}, "option " + name + " a second time", "it once"}
+		case !o.set(w, value):
+			return &misfit{[]string{name}, name + "=" + shorten(value), o.expected}
 		}
 		given[name] = true
-		if o := w.kind.options[i]; !o.set(w, value) {
-			return fmt.Errorf("%s=%s: expected %s", name, value, o.expected)
-		}
-	}
-	if w.kind.check != nil {
-		return w.kind.check(w)
 	}
 	return nil
 }
 
-// String returns the canonical label, which ParseWorkload reads: the name, the
-// options that tell instances of it apart, and those that differ from their
-// defaults.
+// unknownOption names the nearest option, or one of the others that fit in the
+// same place.
+func unknownOption(name string, others []option) *misfit {
+	nearest, least := "", 0
+	for _, g := range append([]optionGroup{{"", others}}, optionGroups...) {
+		for _, o := range g.options {
+			if d := editDistance(name, o.name); nearest == "" || d < least {
+				nearest, least = o.name, d
+			}
+		}
+	}
+	return &misfit{[]string{name}, fmt.Sprintf("unknown option %q", name), "one that there is, such as " + nearest}
+}
+
+// editDistance is how many letters have to be put in, left out or replaced to make b
+// of a (V. I. Levenshtein, Binary codes capable of correcting deletions,
+// insertions, and reversals, 1966).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // distances of a prefix of a to those of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// tellApart adds the options in which w differs from base to its label.
+func (w *Workload) tellApart(base *Workload) {
+	for _, g := range optionGroups {
+		for _, o := range g.options {
+			if o.get(w) == o.get(base) || w.tells(o.name) {
+				continue
+			}
+			if w.label != "" {
+				w.label += ","
+			}
+			w.label += o.name
+		}
+	}
+}
+
+// tells reports whether the workload's label tells an option.
+func (w *Workload) tells(name string) bool { return slices.Contains(w.told(), name) }
+
+func (w *Workload) told() []string {
+	if w.label == "" {
+		return nil
+	}
+	return strings.Split(w.label, ",")
+}
+
+// String returns the label: the name, the options that tell instances of the
+// workload apart, and those that differ from what its file says. ParseWorkload
+// reads that of a built-in workload.
 func (w Workload) String() string {
 	label, sign := w.Name, ":"
-	w.differing(func(o option) {
-		label += sign + o.name + "=" + o.get(&w)
+	for _, name := range w.told() {
+		o, _ := lookup(name)
+		label += sign + name + "=" + o.get(&w)
 		sign = ","
-	})
+	}
 	return label
 }
 
@@ -223,13 +214,14 @@ func (w Workload) String() string {
 // "workload=saturate/listeners=8". Of a trace it tells only the file's name.
 func (w Workload) BenchName() string {
 	name := "workload=" + w.Name
-	w.differing(func(o option) {
+	for _, told := range w.told() {
+		o, _ := lookup(told)
 		value := o.get(&w)
-		if o.name == trace.name {
+		if told == "trace" && value != "" {
 			value = benchText(filepath.Base(value))
 		}
-		name += "/" + o.name + "=" + value
-	})
+		name += "/" + told + "=" + value
+	}
 	return name
 }
 
@@ -244,22 +236,6 @@ func benchText(s string) string {
 	}, s)
 }
 
-func (w *Workload) differing(yield func(option)) {
-	if w.kind == nil {
-		return
-	}
-	for _, o := range w.kind.options {
-		if o.always || o.get(w) != o.get(&w.kind.defaults) {
-			yield(o)
-		}
-	}
-}
-
-// MarshalText returns the label.
-func (w Workload) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
-
-// UnmarshalText reads a label as ParseWorkload does.
-func (w *Workload) UnmarshalText(label []byte) (err error) {
-	*w, err = ParseWorkload(string(label))
-	return err
-}
+// Measured returns how many process blocks and rounds the workload is measured
+// in unless somebody says otherwise; 0 is as suits the length of a run.
+func (w Workload) Measured() (blocks, rounds int) { return w.blocks, w.rounds }

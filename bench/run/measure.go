@@ -1,6 +1,10 @@
 package run
 
-import "informerlab/loadgen"
+import (
+	"cmp"
+
+	"informerlab/loadgen"
+)
 
 // A Measure is how a workload is measured unless somebody says otherwise.
 type Measure struct {
@@ -10,30 +14,50 @@ type Measure struct {
 	Seconds float64
 }
 
-// MeasureOf returns the defaults of a workload. They make the default set fit
+// MeasureOf returns how a workload is measured: as its file says or, where that
+// leaves it open, as suits the length of a run. That makes the default set fit
 // into five minutes on two cores with client-go among the contestants. Six
 // blocks are the fewest that give a 95 % interval of a median, four the fewest
-// that can tell two contestants apart.
+// that can tell two contestants apart. Rounds make up for the noise of short runs.
 func MeasureOf(w loadgen.Workload) Measure {
-	switch w.Name {
-	case "saturate":
-		if w.Listeners > 8 {
-			return Measure{Blocks: 6, Rounds: 1, Seconds: 1}
+	m := Measure{Seconds: guess(w)}
+	m.Blocks, m.Rounds = w.Measured()
+	if m.Blocks == 0 {
+		m.Blocks = 6
+		if m.Seconds > 5 {
+			m.Blocks = 2
 		}
-	case "stall":
-		return Measure{Blocks: 6, Rounds: 1, Seconds: 2}
-	case "freeze":
-		return Measure{Blocks: 5, Rounds: 1, Seconds: 10 + w.Seconds}
-	case "steady":
-		return Measure{Blocks: 6, Rounds: 1, Seconds: 3}
-	case "replay":
-		if w.Speed == 0 {
-			return Measure{Blocks: 6, Rounds: 1, Seconds: 1}
-		}
-		const recordedSeconds = 910
-		return Measure{Blocks: 2, Rounds: 1, Seconds: 1 + recordedSeconds/w.Speed}
 	}
-	return Measure{Blocks: 6, Rounds: 2, Seconds: 0.5}
+	if m.Rounds == 0 {
+		m.Rounds = 1
+		if m.Seconds < 1 {
+			m.Rounds = 2
+		}
+	}
+	return m
+}
+
+// guess returns about how many seconds a run takes: what the slowest contestant
+// needs for the calls of a closed loop, and the span of an open one.
+func guess(w loadgen.Workload) float64 {
+	const (
+		recordedSeconds = 910
+		openSeconds     = 2 // where the workload does not say it, and of parts of a mix
+		callSeconds     = 0.2e-6
+		least           = 0.2 // also of an empty run
+	)
+	calls := float64(max(1, w.Listeners)) * callSeconds
+	switch {
+	case w.Arrival == "recorded" && w.Speed > 0:
+		return 1 + recordedSeconds/w.Speed
+	case w.Arrival == "recorded":
+		return 1
+	case w.Rate > 0:
+		return 1 + calls*float64(w.Prefill) + float64(w.EventCount()-w.Prefill)/w.Rate
+	case w.Utilization > 0 || w.Mix != "":
+		return 1 + cmp.Or(w.Seconds, openSeconds)
+	}
+	return least + calls*float64(w.EventCount())
 }
 
 // DefaultBuffers are measured when none is named: the yardstick, its plain rival

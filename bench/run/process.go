@@ -59,7 +59,7 @@ func startProcess(arm Arm) (*process, error) {
 }
 
 func (p *process) prepare(ctx context.Context, w loadgen.Workload) error {
-	request := worker.Request{Op: worker.OpPrepare, Contestant: p.arm.Buffer, Workload: w.String()}
+	request := worker.Request{Op: worker.OpPrepare, Contestant: p.arm.Buffer, Workload: w.Describe()}
 	response, err := p.ask(ctx, request)
 	p.span = time.Duration(response.SpanNS)
 	return err

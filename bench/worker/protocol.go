@@ -14,7 +14,7 @@ import (
 
 // Version is the version of the protocol. A worker built from another checkout
 // may speak another one, and a driver must not use it then.
-const Version = 2
+const Version = 3
 
 // The operations of the protocol, in the order a driver asks for them.
 const (
@@ -30,7 +30,9 @@ const (
 type Request struct {
 	Op         string `json:"op"`
 	Contestant string `json:"contestant,omitempty"` // with options
-	Workload   string `json:"workload,omitempty"`   // with options
+	// Workload is a description of the whole workload, so that a worker needs
+	// neither its file nor the same defaults; or, from a hand, a label.
+	Workload string `json:"workload,omitempty"`
 	// Seconds is how long to profile at least; CPU and Heap are the files to
 	// write.
 	Seconds float64 `json:"seconds,omitempty"`
@@ -55,7 +57,8 @@ type Listing struct {
 	Traits  buffer.Traits `json:"traits"`
 }
 
-// maxLine is the longest line of the protocol: a request holds at most two paths.
+// maxLine is the longest line of the protocol: a request holds at most a workload
+// and two paths.
 const maxLine = 1 << 20
 
 // Serve answers the requests on in until OpQuit or the end of in. Failed
@@ -122,8 +125,8 @@ func (s *server) answer(r Request) (Response, error) {
 }
 
 func (s *server) prepare(r Request) (Response, error) {
-	w, err := loadgen.ParseWorkload(r.Workload)
-	if err != nil {
+	var w loadgen.Workload
+	if err := w.UnmarshalText([]byte(r.Workload)); err != nil {
 		return Response{}, err
 	}
 	c, err := Find(s.contestants, r.Contestant)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/worker"
+	"informerlab/loadgen"
 )
 
 // A client talks to Serve through pipes, as a driver does.
@@ -65,6 +66,16 @@ func TestProtocolRoundTrip(t *testing.T) {
 	require.Empty(t, prepared.Error)
 	assert.Equal(t, 101, prepared.Events, "and the sentinel")
 	assert.EqualValues(t, 10_000_000, prepared.SpanNS)
+	w, err := loadgen.ParseWorkload("saturate:listeners=0", "events=50")
+	require.NoError(t, err)
+	line, err := json.Marshal(worker.Request{Op: worker.OpPrepare, Contestant: "fake", Workload: w.Describe()})
+	require.NoError(t, err)
+	described := c.ask(string(line))
+	require.Empty(t, described.Error)
+	assert.Equal(t, 51, described.Events, "a description does as well as a label")
+
+	prepared = c.ask(`{"op":"prepare","contestant":"fake","workload":"steady:events=100,rate=10000"}`)
+	require.Empty(t, prepared.Error)
 	assert.Empty(t, c.ask(`{"op":"warm"}`).Error)
 	assert.Contains(t, c.ask(`{"op":"dance"}`).Error, `unknown operation "dance"`)
 	run := c.ask(`{"op":"run"}`)
@@ -72,7 +83,7 @@ func TestProtocolRoundTrip(t *testing.T) {
 	assert.Equal(t, 101, run.Result.Events)
 	assert.EqualValues(t, 101, run.Result.Latency.Count)
 
-	_, err := io.WriteString(c.in, `{"op":"quit"}`+"\n")
+	_, err = io.WriteString(c.in, `{"op":"quit"}`+"\n")
 	require.NoError(t, err)
 	require.NoError(t, <-c.served)
 }

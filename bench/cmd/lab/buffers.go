@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -164,17 +163,10 @@ func (l *lab) list(ctx context.Context, args []string) error {
 	}
 	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
 	listBuffers(w, findPeers(ctx, *path))
-	fmt.Fprintln(w, "\nWORKLOAD\tchecked after every run: what every handler was told, its account, and the cache")
-	for _, k := range loadgen.Workloads() {
-		var options []string
-		for _, o := range k.Options() {
-			options = append(options, o.Name+"="+cmp.Or(o.Value, "(recorded)"))
-		}
-		fmt.Fprintf(w, "%s\t%s\n\t%s\n", k.Name, k.Summary, strings.Join(options, ","))
-	}
-	fmt.Fprintf(w, "\nmeasured if none is named:\t%s\n", strings.Join(run.DefaultBuffers, ", "))
+	listWorkloads(w)
+	fmt.Fprintf(w, "\nMEASURED\t\tif none is named: %s\n", strings.Join(run.DefaultBuffers, ", "))
 	for _, d := range run.Default() {
-		fmt.Fprintf(w, "\t%s\n", d.String())
+		fmt.Fprintf(w, "\t\t%s\n", d.String())
 	}
 	return w.Flush()
 }

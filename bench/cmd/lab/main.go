@@ -1,8 +1,10 @@
 // Lab measures listener buffers inside a whole informer pipeline.
 //
 //	lab list                             the buffers and workloads there are
+//	lab describe stall                   a workload as a file, with all options
 //	lab run                              the default workloads and buffers
 //	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
+//	lab run -workload my.toml -set keys=5    a workload of yours, with another option
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
@@ -53,6 +55,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"list", "list buffers and workloads", (*lab).list},
+		{"describe", "print a workload as a file, with all options and what they mean", (*lab).describe},
 		{"run", "measure buffers under workloads", (*lab).run},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
@@ -107,7 +110,7 @@ func (l *lab) dispatch(ctx context.Context) error {
 		fmt.Fprint(l.out, "lab measures listener buffers inside a whole informer pipeline.\n\n"+
 			"usage: lab COMMAND [flags]\n\n")
 		for _, c := range commands() {
-			fmt.Fprintf(l.out, "  %-8s%s\n", c.name, c.summary)
+			fmt.Fprintf(l.out, "  %-10s%s\n", c.name, c.summary)
 		}
 		fmt.Fprintln(l.out, "\nlab COMMAND -h tells the flags of a command.")
 		return nil

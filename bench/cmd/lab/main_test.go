@@ -65,6 +65,19 @@ var badInput = []struct{ args, want string }{
 	{"run -workload saturate:events=-5", "events=-5"},
 	{"run -workload saturate:colour=red", `unknown option "colour"`},
 	{"run -workload stall:stalled=2", "at least one"},
+	{"run -workload saturate -set colour=red", `unknown option "colour"`},
+	{"run -workload saturate -set keys=1 -set keys=2", "keys a second time"},
+	{"run -workload saturate -set keys", "keys without a value"},
+	{"run -set keys=5", "expected -workload"},
+	{"run -workload nowhere.toml", "nowhere.toml"},
+	{"run -workload ./file", "./file:1:1: found"},
+	{"run -workload wrong.toml", `wrong.toml:2:1: found unknown option "keyes", expected one that`},
+	{"run -workload mine.toml:rate=x", "workload mine: found rate=x"},
+	{"run -workload mine.toml -workload ./mine.toml", "named twice"},
+	{"describe", "expected a workload"},
+	{"describe none", `unknown workload "none"`},
+	{"describe wrong.toml", "wrong.toml:2:1"},
+	{"describe saturate stall", "unexpected argument"},
 	{"run -workload replay:speed=-3", "speed=-3"},
 	{"run -workload replay:trace=nowhere.ndjson", "nowhere.ndjson"},
 	{"run -workload replay:trace=truncated.ndjson", "truncated.ndjson:3:"},
@@ -119,6 +132,8 @@ func TestBadInput(t *testing.T) {
 		for name, content := range map[string]string{
 			"file":                           "",
 			"interrupted/1/profiles/partial": "",
+			"mine.toml":                      "summary = 'mine'\n",
+			"wrong.toml":                     "summary = 'wrong'\nkeyes = 5\n",
 			"truncated.ndjson":               list + strings.ReplaceAll(list, `"initial":true,`, "") + `{"t":3,"resou`,
 			"garbled.ndjson":                 list + "{]\n",
 			"garbled/raw.txt":                "BenchmarkX 1 one ns/event\n",
@@ -154,7 +169,7 @@ func TestRunReportFlame(t *testing.T) {
 	require.Zero(t, got.status, got.errOut)
 	assert.Contains(t, got.out, "FIFO, lossless, unbounded")
 	assert.Regexp(t, `client-go +\(outside peer: not built`, got.out)
-	assert.Contains(t, got.out, "saturate")
+	assert.Regexp(t, `(?m)^saturate +closed loop: `, got.out)
 	assert.Regexp(t, `bounded:drop-oldest +FIFO, drops oldest, bounded by capacity`, got.out)
 	assert.Regexp(t, `(?s)BUFFER.*ring.*BOUND.*not a contestant.*null.*direct.*WORKLOAD`, got.out)
 	assert.Zero(t, execute(t, folder, "run", "-h").status)
@@ -190,6 +205,43 @@ func TestRunReportFlame(t *testing.T) {
 	got = execute(t, folder, "flame", "-out", "kept/runs")
 	require.Zero(t, got.status, got.errOut)
 	assert.FileExists(t, filepath.Join(folder, strings.TrimSpace(got.out)))
+}
+
+// TestDescribe prints a workload, and measures what was printed under another name.
+func TestDescribe(t *testing.T) {
+	folder := t.TempDir()
+	got := execute(t, folder, "describe", "saturate:events=200")
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.out, "\nevents = 200 ")
+	text := strings.Replace(got.out, `name = "saturate"`, `name = "mine"`, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "any.toml"), []byte(text), 0o600))
+	got = execute(t, folder, "run", "-workload", "./any.toml:keys=5", "-set", "listeners=2", "-buffers", "ring",
+		"-blocks", "1", "-rounds", "1")
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.out, "mine/listeners=2/events=200/keys=5")
+}
+
+// TestReadmeWorkload makes the file that the README shows and runs its command.
+func TestReadmeWorkload(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	_, section, _ := strings.Cut(string(readme), "\n## Adding a workload\n")
+	_, section, _ = strings.Cut(section, "```toml\n")
+	file, section, _ := strings.Cut(section, "```\n")
+	_, section, _ = strings.Cut(section, "```\n")
+	command, _, found := strings.Cut(section, "```\n")
+	require.True(t, found)
+	assert.Less(t, strings.Count(file+command, "\n"), 15)
+
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "flood.toml"), []byte(file), 0o600))
+	words := strings.Fields(command)
+	require.Equal(t, ".build/lab", words[0])
+	got := execute(t, folder, words[1:]...)
+	require.Zero(t, got.status, got.errOut)
+	assert.Regexp(t, `flood/rate=5000/listeners=4 .*[0-9]`, got.out)
+	assert.Regexp(t, `flood/rate=5000/listeners=4/churn=0 .*[0-9]`, got.out)
+	assert.Contains(t, got.out, "p99-")
 }
 
 // TestRunOfUnlikeBuffers measures buffers that lose differently beside each

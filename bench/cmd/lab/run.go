@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,24 +19,6 @@ import (
 	"informerlab/bench/run"
 	"informerlab/loadgen"
 )
-
-// workloadsFlag collects the workloads of -workload.
-type workloadsFlag []loadgen.Workload
-
-func (w *workloadsFlag) String() string { return "" }
-
-func (w *workloadsFlag) Set(spec string) error {
-	parsed, err := loadgen.ParseWorkload(spec)
-	if err != nil {
-		return err
-	}
-	same := func(other loadgen.Workload) bool { return other.BenchName() == parsed.BenchName() }
-	if slices.ContainsFunc(*w, same) {
-		return fmt.Errorf("%s is named twice", parsed.BenchName())
-	}
-	*w = append(*w, parsed)
-	return nil
-}
 
 // readable reads the traces that workloads name, so that a bad line is told
 // before anything is measured.
@@ -84,9 +65,10 @@ func (l *lab) run(ctx context.Context, args []string) error {
 // writes nothing, and starts only the peers' worker to ask for its list.
 func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, missing string, err error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	var workloads workloadsFlag
+	var specs, settings specsFlag
 	var buffers buffersFlag
-	flags.Var(&workloads, "workload", "`name[:option=value,…]`, repeatable; none = the default set")
+	flags.Var(&specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable; none = the default set")
+	flags.Var(&settings, "set", "`option=value` in all workloads that are named, repeatable")
 	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = the default set")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	blocks := flags.Int("blocks", 0, "process blocks per workload; 0 = as the workload has it")
@@ -105,6 +87,10 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	}
 	if *out == "" {
 		return nil, "", "", usagef("run: -out is empty: expected a folder")
+	}
+	workloads, err := parseWorkloads(specs, settings)
+	if err != nil {
+		return nil, "", "", usagef("run: %w", err)
 	}
 	if len(workloads) == 0 {
 		workloads = run.Default()
