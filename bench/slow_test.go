@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,55 +13,9 @@ import (
 
 	"informerlab/core/event"
 	"informerlab/core/informer"
-	"informerlab/core/source"
 	"informerlab/loadgen"
-	"informerlab/loadgen/recorded"
 	"informerlab/variants"
 )
-
-// A playback is a source that plays a load in the time of a synctest bubble,
-// where hours pass at once.
-type playback struct {
-	load  *loadgen.Load
-	start time.Time
-	next  int
-	stop  chan struct{}
-	once  sync.Once
-}
-
-func (p *playback) List(context.Context, source.ListOptions) (*source.List, error) {
-	list := &source.List{ResourceVersion: p.load.InitialVersion}
-	for _, o := range p.load.Initial {
-		list.Items = append(list.Items, o)
-	}
-	return list, nil
-}
-
-func (p *playback) RefusesWatchList() bool { return true }
-
-func (p *playback) Watch(context.Context, source.WatchOptions) (source.Watch, error) { return p, nil }
-
-func (p *playback) Next(dst []source.Event) (n int) {
-	if p.next == p.load.Len() {
-		<-p.stop
-		return 0
-	}
-	due := p.load.Due[p.next]
-	select {
-	case <-p.stop:
-		return 0
-	case <-time.After(time.Until(p.start.Add(due))):
-	}
-	for n < len(dst) && p.next < p.load.Len() && p.load.Due[p.next] == due {
-		e := p.load.Event(p.next)
-		dst[n] = source.Event{Type: e.Type, Object: e.Object}
-		p.next++
-		n++
-	}
-	return n
-}
-
-func (p *playback) Stop() { p.once.Do(func() { close(p.stop) }) }
 
 // TestSlowHandler plays the pods of the recorded cluster to a handler that takes
 // 10 ms a call. A coalescing buffer keeps it near the present, where a FIFO lets
@@ -86,14 +39,16 @@ type lag struct {
 }
 
 func playSlowly(t *testing.T, buffer string) (worst lag) {
-	trace, err := loadgen.ReadTrace(recorded.Open(), "recorded")
+	w, err := loadgen.ParseWorkload("replay:speed=1")
+	require.NoError(t, err)
+	loads, err := w.Loads()
 	require.NoError(t, err)
 	fanout, _, err := variants.Fanout(buffer)
 	require.NoError(t, err)
-	load := trace.Loads(1)[slices.Index(trace.Resources(), "pods")]
+	load := loads[slices.IndexFunc(loads, func(l *loadgen.Load) bool { return l.Resource == "pods" })]
 	synctest.Test(t, func(t *testing.T) {
-		i := informer.New(&playback{load: load, start: time.Now(), stop: make(chan struct{})},
-			informer.Options{Fanout: fanout})
+		pods := loadgen.NewSource(load)
+		i := informer.New(pods, informer.Options{Fanout: fanout})
 		view := map[event.Key]event.Object{}
 		call := func() {
 			worst.calls++
@@ -108,6 +63,7 @@ func playSlowly(t *testing.T, buffer string) (worst lag) {
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- i.Run(ctx) }()
+		pods.Release(time.Now())
 		sampler := i.NewSampler()
 		for played := false; ; time.Sleep(100 * time.Millisecond) {
 			b := sampler.Sample(time.Now())[0]

@@ -1,21 +1,39 @@
 package loadgen
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
+	"informerlab/core/event"
+	"informerlab/loadgen/arrival"
+	"informerlab/loadgen/cost"
+	"informerlab/loadgen/population"
 	"informerlab/loadgen/recorded"
 )
 
 // Open reports whether events have intended times.
-func (w Workload) Open() bool { return w.Rate > 0 || w.Speed > 0 }
-
-// Stalls reports whether the workload is about stopped handlers and what the
-// others feel of them, as its control is too.
-func (w Workload) Stalls() bool {
-	return w.Stalled > 0 || w.tells("stalled")
+func (w Workload) Open() bool {
+	if w.replays() {
+		return w.Speed > 0
+	}
+	return w.rate() > 0 || w.Mix != ""
 }
+
+// rate returns the events per second on average; 0 for a closed loop.
+func (w Workload) rate() float64 {
+	if w.Utilization > 0 {
+		return w.Utilization / 100 / w.Cost.Seconds()
+	}
+	return w.Rate
+}
+
+// Stalls reports whether the workload is about handlers that stop until the
+// others are done, and what these feel of it, as its control is too: that has
+// none of them but tells so in its label.
+func (w Workload) Stalls() bool { return w.Stall == 0 && (w.Stalled > 0 || w.tells("stalled")) }
 
 // Others returns the number of the first handler that a workload times. One that
 // Stalls leaves out those that stop, and its control, so that it times the same
@@ -37,59 +55,132 @@ func (w Workload) EventCount() int {
 	case w.Events > 0:
 		return w.Events
 	case w.Seconds > 0:
-		return w.Prefill + max(1, int(w.Rate*w.Seconds))
-	case w.Rate > 0:
-		return max(1, int(2*w.Rate))
+		return w.Prefill + max(1, int(w.rate()*w.Seconds))
+	case w.rate() > 0:
+		return max(1, int(2*w.rate()))
 	}
 	return max(80_000, 400_000/(w.Listeners+1))
 }
 
-// Loads builds the workload's loads: one, or one per resource of a trace. It
-// fails if a trace cannot be read; then the error names file and line.
+// Loads builds the workload's loads: one, or one per resource of a trace or part
+// of a mix. It fails if a trace cannot be read; then the error names file and line.
 func (w Workload) Loads() ([]*Load, error) {
 	switch {
 	case w.Name == "":
-		return nil, fmt.Errorf("loadgen: workload %q: expected one of the catalogue", w.Name)
+		return nil, fmt.Errorf("loadgen: workload %q: expected one of the catalogue or a file", w.Name)
 	case w.replays():
-		return w.replay()
+		return w.recording().Loads()
+	case w.Mix != "":
+		return w.mix()
 	}
-	load, err := Synthetic{
-		Seed: w.Seed, Keys: w.Keys, Events: w.EventCount(), ObjectSize: w.Size, Rate: w.Rate, Prefill: w.Prefill,
-		DeleteShare: w.Churn / 200, AddShare: w.Churn / 200,
-	}.Load()
+	load, err := w.draw("objects")
 	if err != nil {
 		return nil, err
 	}
 	return []*Load{load}, nil
 }
 
-func (w *Workload) replay() ([]*Load, error) {
-	var input io.Reader = recorded.Open()
-	name := recorded.Name
-	if w.Trace != "" {
-		file, err := os.Open(w.Trace)
+// recording returns the trace of the workload, ready to be replayed.
+func (w *Workload) recording() Replay {
+	r := Replay{
+		Open:  func() (io.ReadCloser, error) { return io.NopCloser(recorded.Open()), nil },
+		Name:  recorded.Name,
+		Speed: w.Speed,
+		Fresh: w.Objects == "fresh",
+	}
+	if path := w.Trace; path != "" {
+		r.Open, r.Name = func() (io.ReadCloser, error) { return os.Open(path) }, path
+	}
+	return r
+}
+
+// mix builds a load per part, each with chance of its own.
+func (w *Workload) mix() (loads []*Load, err error) {
+	for i, name := range strings.Split(w.Mix, "+") {
+		part, err := ParseWorkload(name)
 		if err != nil {
-			return nil, fmt.Errorf("loadgen: replay: %w", err)
+			return nil, err
 		}
-		defer func() { _ = file.Close() }() // it was only read
-		input, name = file, w.Trace
+		part.Seed, part.Objects = w.Seed+uint64(i), w.Objects
+		load, err := part.draw(name)
+		if err != nil {
+			return nil, err
+		}
+		loads = append(loads, load)
 	}
-	t, err := ReadTrace(input, name)
-	if err != nil {
-		return nil, err
+	return loads, nil
+}
+
+func (w *Workload) draw(resource string) (*Load, error) {
+	s := Synthetic{
+		Resource: resource,
+		Seed:     w.Seed,
+		Population: population.Population{
+			Keys: w.Keys, Pick: cmp.Or(w.Pick, "uniform"), Skew: w.Skew, Hot: w.Hot,
+			Churn: w.Churn, Grow: w.Grow, Shrink: w.Shrink,
+		},
+		Events:  w.EventCount(),
+		Sizes:   population.Sizes{Mean: w.Size, Sigma: w.Sigma},
+		Prefill: w.Prefill,
+		Relists: w.Relists, Gap: w.Gap,
+		Fresh: w.Objects == "fresh",
 	}
-	return t.Loads(w.Speed), nil
+	if rate := w.rate(); rate > 0 {
+		o := arrival.Options{PerSecond: rate, Peak: w.Peak, Period: w.Period}
+		var err error
+		if w.Arrival == recordedArrival {
+			if o.Times, err = w.recording().times(); err != nil {
+				return nil, err
+			}
+		}
+		if s.Arrival, err = arrival.New(cmp.Or(w.Arrival, "constant"), o); err != nil {
+			return nil, err
+		}
+	}
+	return s.Load()
+}
+
+// A Handling is what the handlers of one load have in common.
+type Handling struct {
+	Expect *Expect
+	// Level is set if they need not hear of every event.
+	Level bool
+	// Tell hears of the key of each call to a handler; nil = nobody does.
+	Tell func(handler int, key event.Key)
 }
 
 // NewRecorders returns one recorder per listener for one of the loads, the
-// stalling ones first; lossy ones if the handlers need not hear of every event.
-// Those that are timed measure latency if the workload is open.
-func (w Workload) NewRecorders(e *Expect, lossy bool) []*Recorder {
+// stalling ones first. Those that are timed measure latency if the workload is open.
+func (w Workload) NewRecorders(h Handling) []*Recorder {
 	recorders := make([]*Recorder, w.Listeners)
 	for i := range recorders {
-		recorders[i] = NewRecorder(e, RecorderOptions{
-			Stall: i < w.Stalled, Latency: w.Open() && i >= w.Others(), Lossy: lossy,
-		})
+		o := RecorderOptions{
+			Stall: i < w.Stalled, StallFor: w.Stall, Latency: w.Open() && i >= w.Others(),
+			Level: h.Level || !h.Expect.Ordered, Every: !h.Level && w.Resync == 0, Resyncs: w.Resync > 0,
+			Spend: w.spend(i),
+		}
+		if w.Panics > 0 {
+			o.PanicEvery = max(1, int(100/w.Panics))
+		}
+		if h.Tell != nil {
+			o.Tell = func(key event.Key) { h.Tell(i, key) }
+		}
+		recorders[i] = NewRecorder(h.Expect, o)
 	}
 	return recorders
+}
+
+// NewVisitor returns the recorder of a handler that comes when events flow.
+func (w Workload) NewVisitor(h Handling) *Recorder {
+	return NewRecorder(h.Expect, RecorderOptions{Level: true, Late: true, Resyncs: w.Resync > 0})
+}
+
+// spend returns what a call of a handler costs, or nil.
+func (w *Workload) spend(handler int) func() {
+	if w.Cost == 0 || w.Slow > 0 && handler < w.Listeners-w.Slow {
+		return nil
+	}
+	c := cost.Cost{Mean: w.Cost, Law: cmp.Or(w.Costs, "fixed"), Work: cmp.Or(w.Work, "sleep")}
+	s := c.Begin(w.Seed + uint64(handler))
+	return func() { s.Spend() }
 }

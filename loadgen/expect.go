@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"sync"
@@ -20,17 +21,22 @@ type Expect struct {
 	Initial  int    // calls for the initial list, which come first, in list order
 	Filled   int    // calls for the initial list and the prefill
 	Checksum uint64 // over all calls in order
-	load     *Load
-	due      []time.Duration // of the calls from Filled on; nil for a closed loop
-	at       [milestones]state
+	// Ordered says that the calls can come in one order only. They can in more
+	// where a relist finds objects gone: it is open when their deletes come.
+	Ordered bool
 
-	ofLossy struct { // what only recorders of lossy handlers need, made by the first
+	load *Load
+	due  []time.Duration // of the calls from Filled on; nil unless events are timed and built beforehand
+	at   [milestones]state
+
+	ofLevels struct { // what only level recorders need, made by the first
 		once sync.Once
-		// last is the last timed event that brought an object, by index of the
+		// last is the last timed moment that brought an object, by index of the
 		// object, and before the one that brought the same object before, by
-		// event; both count timed events from 1, and 0 = there is none.
+		// moment; both count moments from 1, and 0 = there is none.
 		last, before []uint32
-		numbers      map[event.Key]uint32 // the key numbers
+		moments      []time.Duration
+		numbers      map[event.Key]uint32 // of the keys
 	}
 }
 
@@ -44,72 +50,139 @@ const (
 
 // A state is what there is at a milestone.
 type state struct {
-	calls int      // that a lossless handler has had
-	held  []uint32 // by the cache: object ID by key number; 0 = the key is absent
+	calls int // that a handler has had which gets every event
+	cache content
+}
+
+// A content is what a cache holds. Of a load that is built it is by key number,
+// so that it takes 4 bytes a key.
+type content struct {
+	dense  []uint32 // object ID by key number; 0 = the key is absent
+	sparse map[event.Key]uint32
 }
 
 // Expect works out what a correct pipeline makes of the load.
 func (l *Load) Expect() *Expect {
-	e := &Expect{load: l, due: l.Due, Checksum: checksumSeed}
-	final := make([]uint32, len(l.keys))
-	for _, o := range l.Initial {
-		e.call(encode(callAdd, true, 0, o.ID))
-		final[l.keyOf[o.ID-1]] = uint32(o.ID)
+	if l.replay != nil {
+		return l.replay.expect
 	}
+	e := &Expect{load: l, Ordered: true, Checksum: checksumSeed}
+	m := model{Expect: e, held: make([]uint32, len(l.keys))}
+	m.list(l.Lists[0], true)
 	e.Initial = e.Calls
-	e.at[listed] = state{e.Calls, slices.Clone(final)}
-	for i, s := range l.steps {
+	e.at[listed] = m.state()
+	lists := l.Lists[1:]
+	for i := range l.steps {
 		if i == l.Prefill {
 			e.Filled = e.Calls
-			e.at[filled] = state{e.Calls, slices.Clone(final)}
+			e.at[filled] = m.state()
 		}
-		key, id := l.keyOf[s.index()], s.index()+1
-		held := &final[key]
-		switch s.kind() {
-		case source.Added:
-			e.call(encode(callAdd, false, 0, uint64(id)))
-			*held = id
-		case source.Modified:
-			e.call(encode(callUpdate, false, uint64(*held), uint64(id)))
-			*held = id
-		case source.Deleted:
-			e.call(encode(callDelete, false, uint64(id), 0))
-			*held = 0
+		calls, next := e.Calls, l.Event(i)
+		if next.Type == source.Failed {
+			m.list(lists[0], false)
+			lists = lists[1:]
+		} else {
+			m.event(next)
 		}
-	}
-	e.at[done] = state{e.Calls, final}
-	if l.Due != nil && e.Calls-e.Filled != len(l.Due) {
-		e.due = make([]time.Duration, 0, e.Calls-e.Filled)
-		for i, due := range l.Due {
-			if l.steps[l.Prefill+i].kind() != source.Bookmark {
-				e.due = append(e.due, due)
+		for range e.Calls - calls {
+			if next.Due >= 0 && !l.fresh {
+				e.due = append(e.due, next.Due)
 			}
 		}
 	}
+	e.at[done] = m.state()
+	e.due = cut(e.due)
 	return e
 }
 
-// forLossy makes what recorders of lossy handlers need.
-func (e *Expect) forLossy() {
-	o, l := &e.ofLossy, e.load
+// A model is the cache of a correct pipeline.
+type model struct {
+	*Expect
+	held []uint32 // object ID by key number; 0 = the key is absent
+}
+
+func (m *model) state() state { return state{m.Calls, content{dense: slices.Clone(m.held)}} }
+
+// event changes the model by one event and notes the call that it makes.
+func (m *model) event(e Event) {
+	held, id := &m.held[e.Object.key.number], e.Object.id
+	switch e.Type {
+	case source.Added:
+		m.call(encode(callAdd, false, 0, id))
+		*held = id
+	case source.Modified:
+		m.call(encode(callUpdate, false, *held, id))
+		*held = id
+	case source.Deleted:
+		m.call(encode(callDelete, false, id, 0))
+		*held = 0
+	}
+}
+
+// list replaces the model by a list and notes the calls that this makes: what is
+// as before makes none, and what is gone a delete with the state that was held.
+func (m *model) list(l List, initial bool) {
+	present := make([]bool, len(m.held))
+	for _, o := range l.Objects {
+		held := &m.held[o.key.number]
+		switch present[o.key.number] = true; *held {
+		case o.id:
+		case 0:
+			m.call(encode(callAdd, initial, 0, o.id))
+		default:
+			m.call(encode(callUpdate, false, *held, o.id))
+		}
+		*held = o.id
+	}
+	for key, id := range m.held {
+		if id != 0 && !present[key] {
+			m.call(encode(callDelete, true, id, 0))
+			m.held[key] = 0
+			m.Ordered = false
+		}
+	}
+}
+
+// forLevels makes what level recorders need.
+func (e *Expect) forLevels() {
+	o, l := &e.ofLevels, e.load
 	o.once.Do(func() {
 		o.numbers = make(map[event.Key]uint32, len(l.keys))
-		for number, key := range l.keys {
-			o.numbers[key] = uint32(number)
+		for number := range l.keys {
+			o.numbers[l.keys[number].Key] = uint32(number)
 		}
-		o.last, o.before = make([]uint32, len(l.objects)), make([]uint32, len(l.Due)+1)
-		for i := range l.Due {
-			object := l.steps[l.Prefill+i].index()
-			o.before[i+1], o.last[object] = o.last[object], uint32(i+1)
+		if l.Due == nil || l.fresh {
+			return
+		}
+		o.last, o.before, o.moments = make([]uint32, len(l.objects)), []uint32{0}, []time.Duration{notTimed}
+		brings := func(object *Object, due time.Duration) {
+			last := &o.last[object.id-1]
+			o.before, o.moments = append(o.before, *last), append(o.moments, due)
+			*last = uint32(len(o.moments) - 1)
+		}
+		lists := l.Lists[1:]
+		for _, next := range l.Events() {
+			switch {
+			case next.Type == source.Failed:
+				for _, object := range lists[0].Objects {
+					brings(object, next.Due)
+				}
+				lists = lists[1:]
+			case next.Due >= 0:
+				brings(next.Object, next.Due)
+			}
 		}
 	})
 }
 
-// dueOf returns the intended time of the event that brought an object, of
-// several the last one that was due by then.
-func (e *Expect) dueOf(id uint64, by time.Duration) (due time.Duration, timed bool) {
-	for i := e.ofLossy.last[id-1]; i > 0; i = e.ofLossy.before[i] {
-		if due := e.load.Due[i-1]; due <= by {
+// dueOf returns the intended time of what brought an object, of several the last
+// one that was due by then.
+func (e *Expect) dueOf(m Mark, by time.Duration) (due time.Duration, timed bool) {
+	if m.due >= 0 || e.ofLevels.last == nil {
+		return m.due, m.due >= 0
+	}
+	for i := e.ofLevels.last[m.id-1]; i > 0; i = e.ofLevels.before[i] {
+		if due := e.ofLevels.moments[i]; due <= by {
 			return due, true
 		}
 	}
@@ -121,13 +194,27 @@ func (e *Expect) call(code uint64) {
 	e.Checksum = chain(e.Checksum, code)
 }
 
+// all yields the keys and the IDs of the objects held.
+func (c content) all(keys []key) iter.Seq2[event.Key, uint32] {
+	return func(yield func(event.Key, uint32) bool) {
+		for number, id := range c.dense {
+			if id != 0 && !yield(keys[number].Key, id) {
+				return
+			}
+		}
+		for k, id := range c.sparse {
+			if !yield(k, id) {
+				return
+			}
+		}
+	}
+}
+
 // Final returns the content of the cache after the last event: the object ID by key.
 func (e *Expect) Final() map[event.Key]uint64 {
 	final := make(map[event.Key]uint64)
-	for key, id := range e.at[done].held {
-		if id != 0 {
-			final[e.load.keys[key]] = uint64(id)
-		}
+	for key, id := range e.at[done].cache.all(e.load.keys) {
+		final[key] = uint64(id)
 	}
 	return final
 }
@@ -169,14 +256,8 @@ const (
 	callOldBit = 30
 )
 
-// decode is the inverse of encode.
-func decode(code uint64) (kind uint64, flag bool, oldID, newID uint64) {
-	const oldMask, newMask = callFlag>>callOldBit - 1, 1<<callOldBit - 1
-	return code & callDelete, code&callFlag != 0, code >> callOldBit & oldMask, code & newMask
-}
-
-func encode(kind uint64, flag bool, oldID, newID uint64) uint64 {
-	code := kind | oldID<<callOldBit | newID
+func encode(kind uint64, flag bool, oldID, newID uint32) uint64 {
+	code := kind | uint64(oldID)<<callOldBit | uint64(newID)
 	if flag {
 		code |= callFlag
 	}

@@ -14,11 +14,36 @@ import (
 
 	"informerlab/core/event"
 	"informerlab/core/source"
+	"informerlab/loadgen/arrival"
+	"informerlab/loadgen/population"
 )
 
-func mustLoad(t testing.TB, s Synthetic) *Load {
+// drawn is what most tests need of a Synthetic: a constant rate, keys that are
+// struck evenly, sizes that are all the same.
+type drawn struct {
+	Seed                            uint64
+	Keys, Events, Prefill, Versions int
+	Churn, Rate                     float64
+	Size, Relists                   int
+	Gap                             float64
+	Fresh                           bool
+}
+
+func (d drawn) synthetic() Synthetic {
+	s := Synthetic{
+		Seed: d.Seed, Population: population.Population{Keys: d.Keys, Pick: "uniform", Churn: d.Churn}, Events: d.Events,
+		Prefill: d.Prefill, Versions: d.Versions, Sizes: population.Sizes{Mean: d.Size},
+		Relists: d.Relists, Gap: d.Gap, Fresh: d.Fresh,
+	}
+	if d.Rate > 0 {
+		s.Arrival = arrival.Constant{PerSecond: d.Rate}
+	}
+	return s
+}
+
+func mustLoad(t testing.TB, d drawn) *Load {
 	t.Helper()
-	load, err := s.Load()
+	load, err := d.synthetic().Load()
 	require.NoError(t, err)
 	return load
 }
@@ -27,10 +52,10 @@ func mustLoad(t testing.TB, s Synthetic) *Load {
 func digest(l *Load) string {
 	h := sha256.New()
 	object := func(o *Object) string {
-		return fmt.Sprintf("%d %s@%s %x", o.ID, event.KeyOf(o), o.GetResourceVersion(), o.Payload())
+		return fmt.Sprintf("%d %s@%s %x", o.ID(), event.KeyOf(o), o.GetResourceVersion(), o.Payload())
 	}
-	_, _ = fmt.Fprintln(h, l.Resource, l.InitialVersion, l.Due)
-	for _, o := range l.Initial {
+	_, _ = fmt.Fprintln(h, l.Resource, l.Lists[0].Version, l.Due)
+	for _, o := range l.Lists[0].Objects {
 		_, _ = fmt.Fprintln(h, object(o))
 	}
 	for i, e := range l.Events() {
@@ -49,8 +74,8 @@ func checkLoad(t testing.TB, l *Load) {
 	states := map[state]bool{}
 	next := uint64(1)
 	for o := range l.Objects() {
-		if o.ID != next || o != l.Object(o.ID) {
-			t.Fatalf("object %d is where %d belongs", o.ID, next)
+		if o.ID() != next || o != l.Object(o.ID()) {
+			t.Fatalf("object %d is where %d belongs", o.ID(), next)
 		}
 		next++
 		s := state{event.KeyOf(o), o.version}
@@ -60,7 +85,7 @@ func checkLoad(t testing.TB, l *Load) {
 		states[s] = true
 	}
 	held := map[event.Key]string{}
-	for _, o := range l.Initial {
+	for _, o := range l.Lists[0].Objects {
 		if _, twice := held[event.KeyOf(o)]; twice {
 			t.Fatalf("%s is twice in the initial list", event.KeyOf(o))
 		}
@@ -94,8 +119,8 @@ func checkLoad(t testing.TB, l *Load) {
 }
 
 func TestSyntheticIsTheSameForTheSameSeed(t *testing.T) {
-	s := Synthetic{
-		Seed: 7, Keys: 30, Events: 3000, DeleteShare: 0.1, AddShare: 0.1, ObjectSize: 5, Rate: 1000,
+	s := drawn{
+		Seed: 7, Keys: 30, Events: 3000, Churn: 20, Size: 5, Rate: 1000,
 	}
 	first := digest(mustLoad(t, s))
 	assert.Equal(t, first, digest(mustLoad(t, s)))
@@ -107,13 +132,11 @@ func TestSyntheticIsTheSameForTheSameSeed(t *testing.T) {
 }
 
 func TestSyntheticIsValid(t *testing.T) {
-	for _, s := range []Synthetic{
+	for _, s := range []drawn{
 		{Keys: 1},
 		{Keys: 1, Events: 1000},
-		{Keys: 1, Events: 500, DeleteShare: 1},
-		{Keys: 3, Events: 500, DeleteShare: 0.5, AddShare: 0.5},
-		{Keys: 3, Events: 500, AddShare: 1},
-		{Keys: 250, Events: 5000, DeleteShare: 0.02, AddShare: 0.02, Rate: 123},
+		{Keys: 3, Events: 500, Churn: 100},
+		{Keys: 250, Events: 5000, Churn: 4, Rate: 123},
 		{Keys: 2, Events: 999, Versions: 100},
 		{Keys: 1, Events: 3, Rate: 1e-300},
 	} {
@@ -121,14 +144,14 @@ func TestSyntheticIsValid(t *testing.T) {
 			load := mustLoad(t, s)
 			checkLoad(t, load)
 			assert.Equal(t, s.Events+1, load.Len())
-			assert.Len(t, load.Initial, s.Keys)
+			assert.Len(t, load.Lists[0].Objects, s.Keys)
 			assert.Equal(t, s.Rate == 0, load.Due == nil)
 		})
 	}
 }
 
 func TestSyntheticGoesThroughAllVersionsBeforeOneComesAgain(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 1, Events: 3 * MinVersions})
+	load := mustLoad(t, drawn{Keys: 1, Events: 3 * MinVersions})
 	assert.Equal(t, MinVersions+1, load.NumObjects(), "one key's states and the sentinel")
 	for i := range 2 * MinVersions {
 		assert.Same(t, load.Event(i).Object, load.Event(i+MinVersions).Object)
@@ -137,65 +160,51 @@ func TestSyntheticGoesThroughAllVersionsBeforeOneComesAgain(t *testing.T) {
 }
 
 func TestSyntheticBuildsOnlyTheStatesItUses(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 10_000, Events: 500})
+	load := mustLoad(t, drawn{Keys: 10_000, Events: 500})
 	assert.Equal(t, 10_000+500+1, load.NumObjects())
 }
 
-func TestSyntheticMix(t *testing.T) {
-	load := mustLoad(t, Synthetic{Seed: 3, Keys: 1000, Events: 100_000, DeleteShare: 0.1, AddShare: 0.2})
-	count := map[source.EventType]float64{}
-	for _, e := range load.Events() {
-		count[e.Type]++
-	}
-	assert.InDelta(t, 10_000, count[source.Deleted], 500)
-	assert.InDelta(t, 10_000, count[source.Added], 500, "no more can be added than was deleted")
-	assert.InDelta(t, 80_000, count[source.Modified], 1000)
-}
-
 func TestSyntheticIsDueAtItsRate(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 1, Events: 4, Rate: 1000})
+	load := mustLoad(t, drawn{Keys: 1, Events: 4, Rate: 1000})
 	assert.Equal(t, []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 3 * time.Millisecond,
 		4 * time.Millisecond}, load.Due)
 	assert.Equal(t, 4*time.Millisecond, load.Duration())
 }
 
 func TestSyntheticObjects(t *testing.T) {
-	assert.EqualValues(t, 64, unsafe.Sizeof(Object{}), "an object fills one cache line")
-	load := mustLoad(t, Synthetic{Keys: 2, Events: 10, ObjectSize: 300})
+	assert.EqualValues(t, 48, unsafe.Sizeof(Object{}), "less than a cache line")
+	load := mustLoad(t, drawn{Keys: 2, Events: 10, Size: 300})
 	for o := range load.Objects() {
 		assert.Len(t, o.Payload(), 300)
 	}
-	assert.Nil(t, mustLoad(t, Synthetic{Keys: 1}).Object(1).Payload())
+	assert.Nil(t, mustLoad(t, drawn{Keys: 1}).Object(1).Payload())
 }
 
 func TestSyntheticRefusesWhatItCannotBuild(t *testing.T) {
-	for want, s := range map[string]Synthetic{
-		"0 keys: expected 1 to":                     {},
-		"-1 keys":                                   {Keys: -1},
-		"-5 events: expected 0 to":                  {Keys: 1, Events: -5},
-		"63 versions per key: expected at least 64": {Keys: 1, Versions: 63},
-		"shares -0.1 deleted":                       {Keys: 1, DeleteShare: -0.1},
-		"shares 0.6 deleted, 0.6 added":             {Keys: 1, DeleteShare: 0.6, AddShare: 0.6},
-		"shares NaN deleted":                        {Keys: 1, DeleteShare: math.NaN()},
-		"object size -1":                            {Keys: 1, ObjectSize: -1},
-		"rate NaN":                                  {Keys: 1, Rate: math.NaN()},
-		"rate -1":                                   {Keys: 1, Rate: -1},
-		"rate +Inf":                                 {Keys: 1, Rate: math.Inf(1)},
+	for want, d := range map[string]drawn{
+		"keys":                     {Keys: -1},
+		"-5 events: expected 0 to": {Keys: 1, Events: -5},
+		"63 versions per key: expected at least 64":       {Keys: 1, Versions: 63},
+		"2 of 1 events as prefill: expected 0 to all":     {Keys: 1, Events: 1, Prefill: 2},
+		"2 relists in 1 events: expected 0 to as many":    {Keys: 1, Events: 1, Relists: 2},
+		"1 relists with a prefill: expected one or the":   {Keys: 1, Events: 2, Relists: 1, Prefill: 1},
+		"NaN percent lost before a relist: expected 0 to": {Keys: 1, Gap: math.NaN()},
+		"churn": {Keys: 1, Churn: -1},
 	} {
-		_, err := s.Load()
-		assert.ErrorContains(t, err, "loadgen: synthetic: "+want)
+		_, err := d.synthetic().Load()
+		assert.ErrorContains(t, err, want)
 	}
 }
 
 func TestEventsCanBeLeftEarly(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 5, Events: 5})
+	load := mustLoad(t, drawn{Keys: 5, Events: 5})
 	for i := range load.Events() {
 		if i == 2 {
 			break
 		}
 	}
 	for o := range load.Objects() {
-		if o.ID == 2 {
+		if o.ID() == 2 {
 			break
 		}
 	}
@@ -207,7 +216,7 @@ func BenchmarkSyntheticLoad(b *testing.B) {
 			const events = 200_000
 			b.ReportAllocs()
 			for b.Loop() {
-				mustLoad(b, Synthetic{Seed: 1, Keys: keys, Events: events})
+				mustLoad(b, drawn{Seed: 1, Keys: keys, Events: events})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
 		})

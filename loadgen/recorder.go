@@ -11,34 +11,48 @@ import (
 	"informerlab/core/event"
 )
 
-// RecorderOptions say what a recorder does besides counting.
+// RecorderOptions say what a recorder does besides counting. The zero value
+// stands for a handler that is told of every event, in order.
 type RecorderOptions struct {
-	// Stall makes the recorder block in its first call after the initial list
-	// until Unstall.
-	Stall bool
+	// Stall makes the recorder block in its first call after the initial list:
+	// for StallFor, or if that is 0 until Unstall.
+	Stall    bool
+	StallFor time.Duration
 	// Latency makes it measure each call for a timed event from the intended
 	// time of that event: one clock read a call. Calls are matched with events
-	// by position, which Check confirms; those of a lossy handler by the state
+	// by position, which Check confirms; those of a level recorder by the state
 	// that they tell, and a delete whose final state is unknown not at all. No
 	// effect in a closed loop.
 	Latency bool
-	// Lossy is for handlers that need not hear of every event: not the calls
-	// are checked then but what the handler knows after them.
-	Lossy bool
+	// Level is for handlers that need not hear of every event, or in no order
+	// known beforehand: not the calls are checked then but what the handler
+	// knows after them, as a level-driven controller does. Every is for those
+	// that hear of every event all the same. Late is for a handler that comes
+	// when events flow already, and Resyncs for one that is told again and again
+	// what it knows.
+	Level, Every, Late, Resyncs bool
+	// Spend is called at the end of each call; nil = the call costs nothing.
+	Spend func()
+	// PanicEvery makes every so many-th call after the initial list end in a
+	// panic; 0 = none.
+	PanicEvery int
+	// Tell hears of the key of each call; nil = nobody does.
+	Tell func(event.Key)
 }
 
 // A Recorder is the handler that measures. Each listener gets its own. A call
 // costs a few nanoseconds: it counts, and chains what it was told into a
 // checksum; no lock, no atomic, no allocation and, without Latency, no clock.
-// One for a lossy handler keeps the state of each key instead, in an array.
+// A level recorder keeps the state of each key instead.
 //
-// On its way a recorder passes three milestones: Listed, Filled and Done. A
-// lossless handler is there when it has had so many calls, a lossy one when it
-// knows what the cache then holds. One that stalls passes Filled with Listed.
+// On its way a recorder passes three milestones: Listed, Filled and Done. It is
+// there when it has had so many calls, a level recorder when it knows what the
+// cache then holds. One that stalls passes Filled with Listed, and so does a
+// late one.
 //
 // OnAdd, OnUpdate and OnDelete are for handlers of this module, which get the
 // load's own objects; Add, Update and Delete are for outside contestants, which
-// know the IDs. They are called by one goroutine at a time. Results may be read
+// keep the marks. They are called by one goroutine at a time. Results may be read
 // once Done is closed, or the pipeline has stopped.
 type Recorder struct {
 	// Two recorders run on two cores, so no cache line (nor the neighbour that
@@ -47,16 +61,16 @@ type Recorder struct {
 
 	sum         uint64
 	calls       int
-	next        int  // the number of calls at the next milestone; -1 = it does not decide
-	stallAt     int  // the number of calls after which the next one blocks; -1 = never
-	looks       bool // at each call: there is a view or a latency
-	stalls      bool
+	next        int   // the number of calls at the next milestone; -1 = it does not decide
+	stallAt     int   // the number of calls after which the next one blocks; -1 = never
+	extra       bool  // a call does more than count
 	passed      int   // milestones
-	view        *view // nil for a lossless handler
+	view        *view // of a level recorder
 	latency     *hdrhistogram.Histogram
 	start       time.Time
 	heard       time.Duration // when the last timed call came
 	pause       time.Duration
+	options     RecorderOptions
 	expect      *Expect
 	milestones  [milestones]chan struct{} // closed when passed
 	stalled     chan struct{}
@@ -72,7 +86,7 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 		sum:     checksumSeed,
 		next:    expect.Initial,
 		stallAt: -1,
-		stalls:  o.Stall,
+		options: o,
 		expect:  expect,
 		stalled: make(chan struct{}),
 		unstall: make(chan struct{}),
@@ -80,16 +94,28 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 	for i := range r.milestones {
 		r.milestones[i] = make(chan struct{})
 	}
-	if o.Latency && expect.due != nil {
+	if o.Latency && expect.load.Open() {
 		r.latency = NewHistogram()
 	}
-	if o.Lossy {
+	if o.Level || o.Late || o.Resyncs {
 		r.next = -1
-		r.view = newView(expect)
+		r.view = newView(expect, o)
+		r.view.aim(listed)
 	}
-	r.looks = r.latency != nil || r.view != nil
+	if o.Late {
+		r.skip()
+	}
+	r.extra = r.latency != nil || r.view != nil || o.Spend != nil || o.PanicEvery > 0 || o.Tell != nil
 	r.pass()
 	return r
+}
+
+// skip passes the milestones that were before a late handler's time.
+func (r *Recorder) skip() {
+	for ; r.passed < done; r.passed++ {
+		close(r.milestones[r.passed])
+	}
+	r.view.aim(done)
 }
 
 // Release tells the recorder the zero of the intended times. A recorder with
@@ -97,80 +123,128 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 func (r *Recorder) Release(start time.Time) { r.start = start }
 
 // OnAdd records an add of an object of the load.
-func (r *Recorder) OnAdd(obj event.Object, initial bool) { r.Add(idOf(obj), initial) }
+func (r *Recorder) OnAdd(obj event.Object, initial bool) { r.Add(markOf(obj), initial) }
 
 // OnUpdate records an update between two objects of the load.
-func (r *Recorder) OnUpdate(old, new event.Object) { r.Update(idOf(old), idOf(new)) }
+func (r *Recorder) OnUpdate(old, new event.Object) { r.Update(markOf(old), markOf(new)) }
 
-// OnDelete records the deletion of an object of the load. Of a tombstone a lossy
+// OnDelete records the deletion of an object of the load. Of a tombstone a level
 // recorder takes the key.
 func (r *Recorder) OnDelete(obj event.Object, finalStateUnknown bool) {
-	id := idOf(obj)
-	if id == 0 && r.view != nil {
-		id = r.view.heldOf(event.KeyOf(obj))
+	m := markOf(obj)
+	if m.key == nil && r.view != nil {
+		m = r.view.markOf(event.KeyOf(obj))
 	}
-	r.Delete(id, finalStateUnknown)
+	r.Delete(m, finalStateUnknown)
 }
 
-// idOf returns the ID of an object of a load, and 0, which none has, for any other.
-func idOf(obj event.Object) uint64 {
+// markOf returns the mark of an object of a load, and the zero Mark, which none
+// has, of any other.
+func markOf(obj event.Object) Mark {
 	if o, ok := obj.(*Object); ok {
-		return o.ID
+		return o.Mark
 	}
-	return 0
+	return Mark{}
 }
 
-// Add records an add by the object's ID.
-func (r *Recorder) Add(id uint64, initial bool) { r.call(encode(callAdd, initial, 0, id)) }
-
-// Update records an update by the IDs of the old and the new object.
-func (r *Recorder) Update(oldID, newID uint64) { r.call(encode(callUpdate, false, oldID, newID)) }
-
-// Delete records a deletion by the ID of the object that came with it.
-func (r *Recorder) Delete(id uint64, finalStateUnknown bool) {
-	r.call(encode(callDelete, finalStateUnknown, id, 0))
+// Add records an add by the object's mark.
+func (r *Recorder) Add(m Mark, initial bool) {
+	r.begin(encode(callAdd, initial, 0, m.id))
+	if r.extra {
+		r.more(m, initial, func(v *view) { v.add(m, initial) })
+	} else if r.calls == r.next {
+		r.pass()
+	}
 }
 
-func (r *Recorder) call(code uint64) {
+// Update records an update by the marks of the old and the new object.
+func (r *Recorder) Update(before, m Mark) {
+	r.begin(encode(callUpdate, false, before.id, m.id))
+	if r.extra {
+		r.more(m, false, func(v *view) { v.update(before, m) })
+	} else if r.calls == r.next {
+		r.pass()
+	}
+}
+
+// Delete records a deletion by the mark of the object that came with it.
+func (r *Recorder) Delete(m Mark, finalStateUnknown bool) {
+	r.begin(encode(callDelete, finalStateUnknown, m.id, 0))
+	if r.extra {
+		r.more(m, finalStateUnknown, func(v *view) { v.delete(m, finalStateUnknown) })
+	} else if r.calls == r.next {
+		r.pass()
+	}
+}
+
+// begin counts a call and chains it into the checksum.
+func (r *Recorder) begin(code uint64) {
 	if r.calls == r.stallAt {
 		r.block()
 	}
 	r.calls++
 	r.sum = chain(r.sum, code)
-	if r.looks {
-		r.look(code)
-	}
-	if r.calls == r.next {
-		r.pass()
-	}
 }
 
 func (r *Recorder) block() {
 	close(r.stalled)
+	if r.options.StallFor > 0 {
+		time.Sleep(r.options.StallFor)
+		return
+	}
 	<-r.unstall
 }
 
-// look does with a call what not all recorders do.
-func (r *Recorder) look(code uint64) {
+// more does with a call what not all recorders do. With unknown, or if nothing
+// is known of the object, the call has no intended time.
+func (r *Recorder) more(m Mark, unknown bool, tell func(*view)) {
 	if r.latency != nil {
-		r.measure(code)
+		r.measure(m, unknown)
 	}
-	if r.view != nil {
-		r.view.tell(code)
+	switch {
+	case r.view == nil:
+	case m.key == nil:
+		r.view.wrong("object %d: there is none, or it was never told of", m.id)
+	default:
+		tell(r.view)
+	}
+	r.finish(m)
+}
+
+// finish ends a call: it tells and spends, passes milestones, and may panic.
+func (r *Recorder) finish(m Mark) {
+	o := &r.options
+	if o.Tell != nil && m.key != nil {
+		o.Tell(m.key.Key)
+	}
+	if o.Spend != nil {
+		o.Spend()
+	}
+	live := r.calls - r.expect.Initial
+	if r.view != nil || r.calls == r.next {
 		r.pass()
+	}
+	if o.PanicEvery > 0 && live > 0 && live%o.PanicEvery == 0 {
+		panic(fmt.Sprintf("loadgen: recorder: call %d, as it was asked to", r.calls))
 	}
 }
 
-func (r *Recorder) measure(code uint64) {
-	position := r.calls - 1 - r.expect.Filled
-	if r.view == nil && uint(position) >= uint(len(r.expect.due)) || r.view != nil && r.passed < done {
+func (r *Recorder) measure(m Mark, unknown bool) {
+	due, timed := m.due, m.due >= 0
+	var now time.Duration
+	switch position := r.calls - 1 - r.expect.Filled; {
+	case unknown || r.passed < done && r.view != nil:
 		return
-	}
-	now := time.Since(r.start)
-	due, timed := time.Duration(0), true
-	if r.view == nil {
-		due = r.expect.due[position]
-	} else if due, timed = r.view.dueOf(code, now); !timed {
+	case timed:
+		now = time.Since(r.start)
+	case r.view == nil && uint(position) < uint(len(r.expect.due)):
+		now, due = time.Since(r.start), r.expect.due[position]
+	case r.view != nil && m.key != nil:
+		now = time.Since(r.start)
+		if due, timed = r.expect.dueOf(m, now); !timed {
+			return
+		}
+	default:
 		return
 	}
 	record(r.latency, now-due)
@@ -184,7 +258,7 @@ func (r *Recorder) pass() {
 	for r.passed < milestones && r.reached() {
 		at := r.passed
 		r.passed++
-		if at == listed && r.stalls {
+		if at == listed && r.options.Stall {
 			r.stallAt = r.calls
 		}
 		switch {
@@ -202,10 +276,10 @@ func (r *Recorder) pass() {
 // reached reports whether the recorder is at its next milestone.
 func (r *Recorder) reached() bool {
 	switch {
-	case r.passed == filled && r.stalls:
+	case r.passed == filled && r.options.Stall:
 		return true // it stops before that; once it goes on, it may know more at once
 	case r.view != nil:
-		return r.view.differing == 0
+		return r.view.differing == 0 && (!r.options.Every || r.calls >= r.expect.at[r.passed].calls)
 	}
 	return r.calls == r.next
 }
@@ -252,17 +326,24 @@ func (r *Recorder) Latency() *hdrhistogram.Histogram { return r.latency }
 // start to the last one; 0 without Latency.
 func (r *Recorder) Pause() time.Duration { return r.pause }
 
-// Check compares what the handler was told with what it should have been. Of a
-// lossless one it tells the kind of difference: too few or too many calls, or
-// else other ones or in another order. A lossy one may have missed calls, but
-// those it got must fit to one another, and it must know the final state.
+// Check compares what the handler was told with what it should have been, and
+// tells the kind of difference: too few or too many calls, or else other ones or
+// in another order. A level recorder may have missed calls unless it hears of
+// every event, but those it got must fit to one another, and it must know the
+// final state.
 func (r *Recorder) Check() error {
-	if r.view == nil {
-		if err := r.checkCalls(); err != nil {
+	if r.view == nil || r.options.Every {
+		if err := r.checkCount(); err != nil {
 			return err
 		}
-	} else if err := r.view.check(); err != nil {
-		return err
+	}
+	if r.view != nil {
+		if err := r.view.check(); err != nil {
+			return err
+		}
+	} else if r.sum != r.expect.Checksum {
+		return fmt.Errorf("loadgen: recorder: checksum %#016x of %d calls: expected %#016x: "+
+			"calls are swapped or carry other objects or flags", r.sum, r.calls, r.expect.Checksum)
 	}
 	if r.latency != nil && r.start.IsZero() {
 		return errors.New("loadgen: recorder: latency was asked for but Release never told the start")
@@ -270,19 +351,23 @@ func (r *Recorder) Check() error {
 	return nil
 }
 
-func (r *Recorder) checkCalls() error {
-	want := r.expect
-	switch {
-	case r.calls < want.Calls:
-		return fmt.Errorf("loadgen: recorder: %d of %d calls came: %d are lost",
-			r.calls, want.Calls, want.Calls-r.calls)
-	case r.calls > want.Calls:
-		return fmt.Errorf("loadgen: recorder: %d calls came: expected %d", r.calls, want.Calls)
-	case r.sum != want.Checksum:
-		return fmt.Errorf("loadgen: recorder: checksum %#016x of %d calls: expected %#016x: "+
-			"calls are swapped or carry other objects or flags", r.sum, r.calls, want.Checksum)
+func (r *Recorder) checkCount() error {
+	switch want := r.expect.Calls; {
+	case r.calls < want:
+		return fmt.Errorf("loadgen: recorder: %d of %d calls came: %d are lost", r.calls, want, want-r.calls)
+	case r.calls > want:
+		return fmt.Errorf("loadgen: recorder: %d calls came: expected %d", r.calls, want)
 	}
 	return nil
+}
+
+// CheckCalls checks only that the calls that came fit to one another. It is for
+// a handler that went before the end.
+func (r *Recorder) CheckCalls() error {
+	if r.view == nil {
+		return nil
+	}
+	return r.view.err
 }
 
 // The histograms resolve 1 µs to 10 minutes to three digits; what is outside

@@ -30,7 +30,7 @@ type handlerCall func(handler)
 // naiveCalls is the dumb twin of Expect.
 func naiveCalls(l *Load) (calls []handlerCall, cache map[event.Key]*Object) {
 	cache = map[event.Key]*Object{}
-	for _, o := range l.Initial {
+	for _, o := range l.Lists[0].Objects {
 		cache[event.KeyOf(o)] = o
 		calls = append(calls, func(h handler) { h.OnAdd(o, true) })
 	}
@@ -53,6 +53,15 @@ func naiveCalls(l *Load) (calls []handlerCall, cache map[event.Key]*Object) {
 	return calls, cache
 }
 
+// mark returns the mark of a load's object, and of one that it does not have one
+// that no load has.
+func mark(l *Load, id uint64) Mark {
+	if id > uint64(l.NumObjects()) {
+		return Mark{id: uint32(id)}
+	}
+	return l.Object(id).Mark
+}
+
 func makeCalls(e *Expect, calls []handlerCall) error {
 	r := NewRecorder(e, RecorderOptions{})
 	for _, call := range calls {
@@ -62,7 +71,7 @@ func makeCalls(e *Expect, calls []handlerCall) error {
 }
 
 func mixed(t testing.TB, seed uint64) *Load {
-	return mustLoad(t, Synthetic{Seed: seed, Keys: 20, Events: 1000, DeleteShare: 0.1, AddShare: 0.1})
+	return mustLoad(t, drawn{Seed: seed, Keys: 20, Events: 1000, Churn: 20})
 }
 
 func TestExpectIsWhatANaiveInformerDoes(t *testing.T) {
@@ -71,13 +80,13 @@ func TestExpectIsWhatANaiveInformerDoes(t *testing.T) {
 		expect := load.Expect()
 		calls, cache := naiveCalls(load)
 		require.Equal(t, expect.Calls, len(calls), "seed %d", seed)
-		require.Equal(t, expect.Initial, len(load.Initial))
-		require.Equal(t, expect.Filled, len(load.Initial))
+		require.Equal(t, expect.Initial, len(load.Lists[0].Objects))
+		require.Equal(t, expect.Filled, len(load.Lists[0].Objects))
 		require.NoError(t, makeCalls(expect, calls), "seed %d", seed)
 		final := expect.Final()
 		require.Len(t, final, len(cache))
 		for key, o := range cache {
-			require.Equal(t, o.ID, final[key], "seed %d: %s", seed, key)
+			require.Equal(t, o.ID(), final[key], "seed %d: %s", seed, key)
 		}
 	}
 }
@@ -145,18 +154,18 @@ func TestRecorderNoticesAnyWrongCall(t *testing.T) {
 }
 
 func TestRecorderSaysWhatIsWrong(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 1, Events: 1})
+	load := mustLoad(t, drawn{Keys: 1, Events: 1})
 	expect := load.Expect()
 	r := NewRecorder(expect, RecorderOptions{})
 	assert.EqualError(t, r.Check(), "loadgen: recorder: 0 of 3 calls came: 3 are lost")
 	for range 4 {
-		r.Add(1, true)
+		r.Add(mark(load, 1), true)
 	}
 	assert.EqualError(t, r.Check(), "loadgen: recorder: 4 calls came: expected 3")
 	r = NewRecorder(expect, RecorderOptions{})
-	r.Add(1, true)
-	r.Update(2, 1)
-	r.Add(3, false)
+	r.Add(mark(load, 1), true)
+	r.Update(mark(load, 2), mark(load, 1))
+	r.Add(mark(load, 3), false)
 	assert.ErrorContains(t, r.Check(), "of 3 calls: expected 0x")
 	assert.Equal(t, 3, r.Calls())
 	assert.NotEqual(t, expect.Checksum, r.Checksum())
@@ -193,8 +202,8 @@ func TestRecorderStallsInItsFirstLiveCall(t *testing.T) {
 		}()
 		<-r.Stalled()
 		synctest.Wait()
-		assert.Equal(t, len(load.Initial), at)
-		assert.Equal(t, len(load.Initial), r.Calls())
+		assert.Equal(t, len(load.Lists[0].Objects), at)
+		assert.Equal(t, len(load.Lists[0].Objects), r.Calls())
 		r.Unstall()
 		r.Unstall()
 		<-r.Done()
@@ -215,7 +224,7 @@ func TestRecorderUnstalledBeforehandDoesNotStall(t *testing.T) {
 
 func TestRecorderMeasuresFromTheIntendedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 3, Events: 99, Rate: 1000})
+		load := mustLoad(t, drawn{Keys: 3, Events: 99, Rate: 1000})
 		calls, _ := naiveCalls(load)
 		r := NewRecorder(load.Expect(), RecorderOptions{Latency: true})
 		for _, call := range calls[:3] {
@@ -242,12 +251,12 @@ func TestRecorderMeasuresFromTheIntendedTime(t *testing.T) {
 }
 
 func TestRecorderWithoutStartIsAnError(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 1, Rate: 1})
+	load := mustLoad(t, drawn{Keys: 1, Rate: 1})
 	r := NewRecorder(load.Expect(), RecorderOptions{Latency: true})
-	r.Add(1, true)
-	r.Add(2, false)
+	r.Add(mark(load, 1), true)
+	r.Add(mark(load, 2), false)
 	assert.ErrorContains(t, r.Check(), "Release never told the start")
-	closed := NewRecorder(mustLoad(t, Synthetic{Keys: 1}).Expect(), RecorderOptions{Latency: true})
+	closed := NewRecorder(mustLoad(t, drawn{Keys: 1}).Expect(), RecorderOptions{Latency: true})
 	assert.Nil(t, closed.Latency())
 }
 
@@ -260,7 +269,7 @@ func TestHistogramTakesAnyValue(t *testing.T) {
 }
 
 func TestCheckCache(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 2, Events: 10})
+	load := mustLoad(t, drawn{Keys: 2, Events: 10})
 	expect := load.Expect()
 	each := func(change func(map[event.Key]uint64)) func(func(event.Key, uint64)) {
 		cache := expect.Final()
@@ -288,8 +297,8 @@ func TestCheckCache(t *testing.T) {
 }
 
 func TestRecorderAllocatesNothing(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 2, Events: 10, Rate: 1})
-	for _, o := range []RecorderOptions{{}, {Latency: true}, {Latency: true, Lossy: true}} {
+	load := mustLoad(t, drawn{Keys: 2, Events: 10, Rate: 1})
+	for _, o := range []RecorderOptions{{}, {Latency: true}, {Latency: true, Level: true}} {
 		r := NewRecorder(load.Expect(), o)
 		r.Release(time.Now())
 		a, b := load.Object(1), load.Object(2)
@@ -302,9 +311,9 @@ func TestRecorderAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkRecorder(b *testing.B) {
-	load := mustLoad(b, Synthetic{Keys: 2, Events: 10, Rate: 1})
-	for _, o := range []RecorderOptions{{}, {Latency: true}, {Lossy: true}} {
-		b.Run(fmt.Sprintf("latency=%t/lossy=%t", o.Latency, o.Lossy), func(b *testing.B) {
+	load := mustLoad(b, drawn{Keys: 2, Events: 10, Rate: 1})
+	for _, o := range []RecorderOptions{{}, {Latency: true}, {Level: true}} {
+		b.Run(fmt.Sprintf("latency=%t/level=%t", o.Latency, o.Level), func(b *testing.B) {
 			r := NewRecorder(load.Expect(), o)
 			r.Release(time.Now())
 			var h handler = r

@@ -6,31 +6,35 @@ import (
 	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"informerlab/core/event"
 	"informerlab/core/source"
 )
 
-// A Source feeds a load to one informer: it lists the initial objects, then
-// streams the events once they have been released.
+// A Source feeds a load to one informer: it lists what there is at the start,
+// then streams the events once they have been released.
 //
-//	List ─▶ Initial at InitialVersion
+//	List ─▶ the load's list
 //	Watch ─▶ (blocked until Release) ─▶ events as they fall due ─▶ (blocked until Stop)
-//	                                    └ after a prefill: blocked until the second Release
+//	             ▲                       │ └ after a prefill: blocked until the second Release
+//	             └─ the load's next list ┴─ where the version expires: Failed, the stream ends
 //
 // One stream is open at a time: a new watch stops the one before, and goes on
 // after the version it asks for, so a reader that reopens its watch misses
 // nothing and sees nothing twice. Its methods may be called concurrently.
 //
-// Deliberate differences from a server: pages are ignored and the list is
-// always the initial one; there is no streaming initial list; a stream has no
-// timeout and no end of its own.
+// Deliberate differences from a server: pages are ignored; the list is the same
+// until the version expires; there is no streaming initial list; a stream has no
+// timeout and no other end of its own; it goes back no further than to the
+// batch that was read last.
 type Source struct {
 	load    *Load
 	release chan time.Time // takes one for each part of the load
 	turn    sync.Mutex     // held while events are taken, or positions moved
 	stream  *Stream        // guarded by turn
+	listed  int            // which of the load's lists is served; guarded by turn
+	before  string         // version of the event before the batch; guarded by turn
+	batch   []Event        // handed out last; guarded by turn
+	again   []Event        // the end of batch that the next watch hands out again; guarded by turn
 	opening sync.Mutex
 	open    *watch // the newest watch; guarded by opening
 }
@@ -40,10 +44,17 @@ var (
 	_ source.WatchListRefuser = (*Source)(nil)
 )
 
+// batchSize is how many events a source hands out at most at a time. It is above
+// what the reflectors here and in client-go take.
+const batchSize = 1024
+
 // NewSource returns a source for one pipeline over the load.
 func NewSource(load *Load) *Source {
 	release := make(chan time.Time, load.Parts())
-	return &Source{load: load, release: release, stream: NewStream(load, release)}
+	return &Source{
+		load: load, release: release, stream: NewStream(load, release),
+		before: load.Lists[0].Version, batch: make([]Event, 0, batchSize),
+	}
 }
 
 // Release lets the next part of the load flow: the prefill, if there is one, and
@@ -56,31 +67,33 @@ func (s *Source) Release(start time.Time) {
 	}
 }
 
-// Lateness returns by how many nanoseconds events were handed out after their
-// intended times, or nil for a closed loop. Call it when the last event has been
-// handled or the watch was stopped.
-func (s *Source) Lateness() *hdrhistogram.Histogram { return s.stream.Lateness() }
+// Pace tells how the source kept to its intended times. Call it when the last
+// event has been handled or the watch was stopped.
+func (s *Source) Pace() Pace { return s.stream.Pace() }
 
-// RefusesWatchList returns true: the initial list is served classically.
+// RefusesWatchList returns true: lists are served classically.
 func (s *Source) RefusesWatchList() bool { return true }
 
-// List returns the initial list in one page, whatever version and page size are
+// List returns the load's list in one page, whatever version and page size are
 // asked for. It fails only if ctx has ended.
 func (s *Source) List(ctx context.Context, _ source.ListOptions) (*source.List, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	items := make([]event.Object, len(s.load.Initial))
-	for i, o := range s.load.Initial {
+	s.turn.Lock()
+	list := s.load.Lists[s.listed]
+	s.turn.Unlock()
+	items := make([]event.Object, len(list.Objects))
+	for i, o := range list.Objects {
 		items[i] = o
 	}
-	return &source.List{ResourceVersion: s.load.InitialVersion, Items: items}, nil
+	return &source.List{ResourceVersion: list.Version, Items: items}, nil
 }
 
 // Watch opens a stream of the events after opts.ResourceVersion, which must be
-// that of the list or of an event handed out before; another is Expired. A
-// streaming initial list is Invalid. Bookmarks of a recorded load are streamed
-// if opts.AllowBookmarks.
+// that of the list, of the last event handed out, or of one read together with
+// it; another is Expired. A streaming initial list is Invalid. Bookmarks of a
+// recorded load are streamed if opts.AllowBookmarks.
 func (s *Source) Watch(ctx context.Context, opts source.WatchOptions) (source.Watch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -95,9 +108,9 @@ func (s *Source) Watch(ctx context.Context, opts source.WatchOptions) (source.Wa
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if !s.stream.seek(opts.ResourceVersion) {
+	if !s.seek(opts.ResourceVersion) {
 		return nil, &source.Error{Reason: source.Expired, Message: fmt.Sprintf(
-			"version %q: expected that of the list or of an event handed out", opts.ResourceVersion)}
+			"version %q: expected that of the list or of an event just handed out", opts.ResourceVersion)}
 	}
 	w := &watch{source: s, bookmarks: opts.AllowBookmarks, stopped: make(chan struct{})}
 	w.unhook = context.AfterFunc(ctx, w.close)
@@ -105,17 +118,17 @@ func (s *Source) Watch(ctx context.Context, opts source.WatchOptions) (source.Wa
 	return w, nil
 }
 
-// seek moves the stream to after the newest event handed out that has the
-// version, or to the beginning for the list's version.
-func (s *Stream) seek(version string) bool {
-	for i := s.next; i > 0; i-- {
-		if s.load.Event(i-1).Object.version == version {
-			s.next = i
+// seek makes what was handed out after the newest event with the version be
+// handed out again.
+func (s *Source) seek(version string) bool {
+	for i := len(s.batch) - 1; i >= 0; i-- {
+		if s.batch[i].Object.version == version {
+			s.again = s.batch[i+1:]
 			return true
 		}
 	}
-	if version == s.load.InitialVersion {
-		s.next = 0
+	if version == s.before {
+		s.again = s.batch
 		return true
 	}
 	return false
@@ -154,7 +167,8 @@ func (w *watch) Next(dst []source.Event) int {
 }
 
 // take is one attempt of Next. It returns 0 events if all were bookmarks that
-// nobody wants, or if the stream has ended: stopped, or at the end of the load.
+// nobody wants, or if the stream has ended: stopped, at the end of the load, or
+// because its version has expired.
 func (w *watch) take(dst []source.Event) (n int, ended bool) {
 	s := w.source
 	s.turn.Lock()
@@ -164,15 +178,39 @@ func (w *watch) take(dst []source.Event) (n int, ended bool) {
 		return 0, true
 	default:
 	}
-	from, to := s.stream.advance(len(dst), w.stopped)
-	objects := s.load.objects
-	for _, step := range s.load.steps[from:to] {
-		kind := step.kind()
-		if kind == source.Bookmark && !w.bookmarks {
-			continue
+	events := s.next(len(dst), w.stopped)
+	for _, e := range events {
+		switch {
+		case e.Type == source.Failed:
+			dst[n] = source.Event{Type: source.Failed, Err: s.expire()}
+			w.close()
+			n++
+		case e.Type != source.Bookmark || w.bookmarks:
+			dst[n] = source.Event{Object: e.Object, Type: e.Type}
+			n++
 		}
-		dst[n] = source.Event{Object: &objects[step.index()], Type: kind}
-		n++
 	}
-	return n, from == to
+	return n, len(events) == 0
+}
+
+// expire makes the load's next list the one that is served.
+func (s *Source) expire() error {
+	s.listed++
+	s.before, s.batch, s.again = s.load.Lists[s.listed].Version, s.batch[:0], nil
+	return &source.Error{Reason: source.Expired, Message: "the version is too old: a load says so"}
+}
+
+// next returns the next events, as many as limit at most, or none once all are
+// handed out or stopped is closed.
+func (s *Source) next(limit int, stopped <-chan struct{}) []Event {
+	if again := s.again[:min(limit, len(s.again))]; len(again) > 0 {
+		s.again = s.again[len(again):]
+		return again
+	}
+	if len(s.batch) > 0 {
+		s.before = s.batch[len(s.batch)-1].Object.version
+	}
+	n := s.stream.advance(s.batch[:min(limit, batchSize)], stopped)
+	s.batch = s.batch[:n]
+	return s.batch
 }

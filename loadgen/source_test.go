@@ -40,22 +40,26 @@ func checkEvents(t testing.TB, load *Load, from int, got []source.Event) {
 	t.Helper()
 	for i, e := range got {
 		want := load.Event(from + i)
+		if want.Type == source.Failed {
+			require.True(t, source.HasReason(e.Err, source.Expired), "event %d", from+i)
+			continue
+		}
 		require.Equal(t, source.Event{Object: want.Object, Type: want.Type}, e, "event %d", from+i)
 	}
 }
 
 func TestSourceListsTheInitialObjects(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 5, Events: 5})
+	load := mustLoad(t, drawn{Keys: 5, Events: 5})
 	s := NewSource(load)
 	assert.True(t, s.RefusesWatchList())
 	for _, opts := range []source.ListOptions{{}, {ResourceVersion: "0"}, {Limit: 2}} {
 		list, err := s.List(context.Background(), opts)
 		require.NoError(t, err)
-		assert.Equal(t, load.InitialVersion, list.ResourceVersion)
+		assert.Equal(t, load.Lists[0].Version, list.ResourceVersion)
 		assert.Empty(t, list.Continue)
 		require.Len(t, list.Items, 5)
 		for i, item := range list.Items {
-			assert.Same(t, load.Initial[i], item)
+			assert.Same(t, load.Lists[0].Objects[i], item)
 		}
 		list.Items[0] = nil // the list is the caller's
 	}
@@ -63,28 +67,28 @@ func TestSourceListsTheInitialObjects(t *testing.T) {
 	cancel()
 	_, err := s.List(ended, source.ListOptions{})
 	assert.ErrorIs(t, err, context.Canceled)
-	_, err = s.Watch(ended, source.WatchOptions{ResourceVersion: load.InitialVersion})
+	_, err = s.Watch(ended, source.WatchOptions{ResourceVersion: load.Lists[0].Version})
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
 func TestSourceStreamsAllEvents(t *testing.T) {
 	for _, chunk := range []int{1, 2, 3, 7, 8, 9, 127, 128, 129, 256, 1000} {
-		load := mustLoad(t, Synthetic{Keys: 50, Events: 999, DeleteShare: 0.1, AddShare: 0.1})
+		load := mustLoad(t, drawn{Keys: 50, Events: 999, Churn: 20})
 		s := NewSource(load)
 		s.Release(time.Now())
 		s.Release(time.Now().Add(time.Hour)) // does not count
-		w := openWatch(t, s, load.InitialVersion)
+		w := openWatch(t, s, load.Lists[0].Version)
 		checkEvents(t, load, 0, read(t, w, load.Len(), chunk))
 		w.Stop()
-		assert.Nil(t, s.Lateness())
+		assert.Nil(t, s.Pace().Lateness)
 	}
 }
 
 func TestSourceWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 5, Events: 3})
+		load := mustLoad(t, drawn{Keys: 5, Events: 3})
 		s := NewSource(load)
-		w := openWatch(t, s, load.InitialVersion)
+		w := openWatch(t, s, load.Lists[0].Version)
 		dst := make([]source.Event, 10)
 		next := make(chan int)
 		go func() {
@@ -122,15 +126,15 @@ func TestSourceWaits(t *testing.T) {
 func TestSourceReleasesAPrefillByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, rate := range []float64{0, 1000} {
-			load := mustLoad(t, Synthetic{Keys: 5, Events: 150, Prefill: 100, Rate: rate})
+			load := mustLoad(t, drawn{Keys: 5, Events: 150, Prefill: 100, Rate: rate})
 			assert.Equal(t, 2, load.Parts())
 			s := NewSource(load)
-			w := openWatch(t, s, load.InitialVersion)
+			w := openWatch(t, s, load.Lists[0].Version)
 			s.Release(time.Now())
 			checkEvents(t, load, 0, read(t, w, 100, 30))
 			w.Stop()
-			w = openWatch(t, s, load.Event(59).Object.GetResourceVersion())
-			checkEvents(t, load, 60, read(t, w, 40, 100))
+			w = openWatch(t, s, load.Event(92).Object.GetResourceVersion())
+			checkEvents(t, load, 93, read(t, w, 7, 100))
 
 			dst := make([]source.Event, 100)
 			next := make(chan int)
@@ -149,7 +153,7 @@ func TestSourceReleasesAPrefillByItself(t *testing.T) {
 			if rate > 0 {
 				checkEvents(t, load, 101, read(t, w, 50, 1))
 				assert.Equal(t, load.Duration(), time.Since(start))
-				assert.EqualValues(t, 51, s.Lateness().TotalCount(), "the prefill is never late")
+				assert.EqualValues(t, 51, s.Pace().Lateness.TotalCount(), "the prefill is never late")
 			}
 			w.Stop()
 		}
@@ -158,31 +162,31 @@ func TestSourceReleasesAPrefillByItself(t *testing.T) {
 
 func TestSourceKeepsTheIntendedTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 5, Events: 50, Rate: 1000})
+		load := mustLoad(t, drawn{Keys: 5, Events: 50, Rate: 1000})
 		s := NewSource(load)
-		w := openWatch(t, s, load.InitialVersion)
+		w := openWatch(t, s, load.Lists[0].Version)
 		start := time.Now().Add(time.Second)
 		s.Release(start)
 		for i := range load.Len() {
 			checkEvents(t, load, i, read(t, w, 1, 100))
 			assert.Equal(t, load.Due[i], time.Since(start))
 		}
-		assert.EqualValues(t, 51, s.Lateness().TotalCount())
-		assert.Less(t, s.Lateness().Max(), int64(time.Microsecond))
+		assert.EqualValues(t, 51, s.Pace().Lateness.TotalCount())
+		assert.Less(t, s.Pace().Lateness.Max(), int64(time.Microsecond))
 		w.Stop()
 	})
 }
 
 func TestSourceStopBeforeRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 5, Events: 3})
+		load := mustLoad(t, drawn{Keys: 5, Events: 3})
 		for name, stop := range map[string]func(source.Watch, context.CancelFunc){
 			"by Stop":    func(w source.Watch, _ context.CancelFunc) { w.Stop() },
 			"by context": func(_ source.Watch, cancel context.CancelFunc) { cancel() },
 		} {
 			s := NewSource(load)
 			ctx, cancel := context.WithCancel(context.Background())
-			w, err := s.Watch(ctx, source.WatchOptions{ResourceVersion: load.InitialVersion})
+			w, err := s.Watch(ctx, source.WatchOptions{ResourceVersion: load.Lists[0].Version})
 			require.NoError(t, err)
 			ended := make(chan int)
 			go func() { ended <- w.Next(make([]source.Event, 4)) }()
@@ -191,7 +195,7 @@ func TestSourceStopBeforeRelease(t *testing.T) {
 			assert.Zero(t, <-ended, name)
 			s.Release(time.Now())
 			assert.Zero(t, w.Next(make([]source.Event, 4)), "%s: a stopped watch stays stopped", name)
-			again := openWatch(t, s, load.InitialVersion)
+			again := openWatch(t, s, load.Lists[0].Version)
 			checkEvents(t, load, 0, read(t, again, load.Len(), 4))
 			again.Stop()
 			cancel()
@@ -200,10 +204,10 @@ func TestSourceStopBeforeRelease(t *testing.T) {
 }
 
 func TestSourceGoesOnWhereTheLastWatchEnded(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 3, Events: 2000}) // states repeat
+	load := mustLoad(t, drawn{Keys: 3, Events: 2000}) // states repeat
 	s := NewSource(load)
 	s.Release(time.Now())
-	version, at := load.InitialVersion, 0
+	version, at := load.Lists[0].Version, 0
 	for _, n := range []int{1, 2, 500, 700, 3} {
 		w := openWatch(t, s, version)
 		events := read(t, w, n, 64)
@@ -212,22 +216,21 @@ func TestSourceGoesOnWhereTheLastWatchEnded(t *testing.T) {
 		version = events[n-1].Object.GetResourceVersion()
 		w.Stop()
 	}
-	// A reader that threw some of the last events away gets them again.
-	w := openWatch(t, s, load.Event(at-5).Object.GetResourceVersion())
-	checkEvents(t, load, at-4, read(t, w, 10, 64))
+	// A reader that threw some of what it read last away gets it again.
+	w := openWatch(t, s, load.Event(at-3).Object.GetResourceVersion())
+	checkEvents(t, load, at-2, read(t, w, 20, 64))
+	at += 18
 	// A new watch ends the old one, whose reader must not take its events.
-	again := openWatch(t, s, load.Event(at+5).Object.GetResourceVersion())
+	again := openWatch(t, s, load.Event(at-9).Object.GetResourceVersion())
 	assert.Zero(t, w.Next(make([]source.Event, 1)))
-	checkEvents(t, load, at+6, read(t, again, load.Len()-at-6, 64))
+	checkEvents(t, load, at-8, read(t, again, load.Len()-at+8, 64))
 	again.Stop()
-	// From the list's version all events come again.
-	w = openWatch(t, s, load.InitialVersion)
-	checkEvents(t, load, 0, read(t, w, load.Len(), 64))
-	w.Stop()
+	_, err := s.Watch(t.Context(), source.WatchOptions{ResourceVersion: load.Lists[0].Version})
+	assert.True(t, source.HasReason(err, source.Expired), "it goes back no further: %v", err)
 }
 
 func TestSourceRefuses(t *testing.T) {
-	s := NewSource(mustLoad(t, Synthetic{Keys: 3, Events: 3}))
+	s := NewSource(mustLoad(t, drawn{Keys: 3, Events: 3}))
 	for _, tc := range []struct {
 		opts   source.WatchOptions
 		reason source.Reason
@@ -244,10 +247,10 @@ func TestSourceRefuses(t *testing.T) {
 }
 
 func TestSourceStopAtAnyMoment(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 100, Events: 3000, Rate: 1e6})
+	load := mustLoad(t, drawn{Keys: 100, Events: 3000, Rate: 1e6})
 	s := NewSource(load)
 	s.Release(time.Now())
-	version, at := load.InitialVersion, 0
+	version, at := load.Lists[0].Version, 0
 	for at < load.Len() {
 		w := openWatch(t, s, version)
 		dst := make([]source.Event, 10)
@@ -317,8 +320,8 @@ func follow(t testing.TB, s *Source, h handler, done <-chan struct{}) map[event.
 func TestSourceToRecorder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, rate := range []float64{0, 5000} {
-			load := mustLoad(t, Synthetic{
-				Seed: 5, Keys: 40, Events: 5000, DeleteShare: 0.1, AddShare: 0.1, Rate: rate,
+			load := mustLoad(t, drawn{
+				Seed: 5, Keys: 40, Events: 5000, Churn: 20, Rate: rate,
 			})
 			expect, s := load.Expect(), NewSource(load)
 			r := NewRecorder(expect, RecorderOptions{Latency: true})
@@ -329,7 +332,7 @@ func TestSourceToRecorder(t *testing.T) {
 			require.NoError(t, r.Check())
 			require.NoError(t, expect.CheckCache(func(yield func(event.Key, uint64)) {
 				for key, o := range cache {
-					yield(key, o.ID)
+					yield(key, o.ID())
 				}
 			}))
 			assert.Equal(t, load.Duration(), time.Since(start))
@@ -339,10 +342,10 @@ func TestSourceToRecorder(t *testing.T) {
 }
 
 func TestSourceAllocatesNothing(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 10, Events: 50_000})
+	load := mustLoad(t, drawn{Keys: 10, Events: 50_000})
 	s := NewSource(load)
 	s.Release(time.Now())
-	w := openWatch(t, s, load.InitialVersion)
+	w := openWatch(t, s, load.Lists[0].Version)
 	defer w.Stop()
 	dst := make([]source.Event, 256)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { w.Next(dst) }))
@@ -353,13 +356,13 @@ func BenchmarkSource(b *testing.B) {
 		for _, batch := range []int{1, 256} {
 			b.Run(fmt.Sprintf("keys=%d/batch=%d", keys, batch), func(b *testing.B) {
 				const events = 500_000
-				load := mustLoad(b, Synthetic{Keys: keys, Events: events - 1})
+				load := mustLoad(b, drawn{Keys: keys, Events: events - 1})
 				dst := make([]source.Event, batch)
 				b.ReportAllocs()
 				for b.Loop() {
 					s := NewSource(load)
 					s.Release(time.Now())
-					w := openWatch(b, s, load.InitialVersion)
+					w := openWatch(b, s, load.Lists[0].Version)
 					for n := 0; n < events; {
 						n += w.Next(dst)
 					}

@@ -17,29 +17,46 @@ import (
 //
 // It never skips an event and never waits for the reader: if the reader comes
 // late, or the machine was busy, all events that have become due go out as one
-// batch and their lateness is recorded.
+// batch. Pace tells how well it kept to the intended times, and at what cost.
 //
 // One goroutine reads a stream; any may call Stop.
 type Stream struct {
 	load     *Load
+	feed     feed
 	start    <-chan time.Time
-	begun    time.Time // what start said last
-	parts    int       // of the load, for which start has come
-	released bool      // begun has come
-	next     int       // position of the next event
-	lateness *hdrhistogram.Histogram
+	begun    time.Time     // what start said last
+	parts    int           // of the load, for which start has come
+	released bool          // begun has come
+	next     int           // position of the next event
+	lastDue  time.Duration // of the timed event handed out last; notTimed = there was none
+	lastAt   time.Duration // when it was handed out
+	pace     Pace
 	alarm    alarm
 	stop     chan struct{}
 	stopOnce sync.Once
+}
+
+// A Pace tells how well a generator kept to its intended times. The histograms
+// are of nanoseconds, and nil for a closed loop.
+type Pace struct {
+	// Lateness is by how much the generator itself was late: from the intended
+	// time of each event, or from when the reader asked if that was later, to
+	// when it was handed out.
+	Lateness *hdrhistogram.Histogram
+	// GapError is by how much the time between each event and the one before it
+	// differs from what was intended, whoever is to blame.
+	GapError *hdrhistogram.Histogram
+	Events   int           // handed out
+	Work     time.Duration // spent on making and handing out these events, without waiting
 }
 
 // NewStream returns a stream that waits until start yields the zero of the
 // intended times, or is closed, which means now. A time in the future is waited
 // for. start is read once for each of the load's Parts.
 func NewStream(load *Load, start <-chan time.Time) *Stream {
-	s := &Stream{load: load, start: start, stop: make(chan struct{})}
-	if load.Due != nil {
-		s.lateness = NewHistogram()
+	s := &Stream{load: load, feed: load.open(), start: start, lastDue: notTimed, stop: make(chan struct{})}
+	if load.Open() {
+		s.pace.Lateness, s.pace.GapError = NewHistogram(), NewHistogram()
 	}
 	return s
 }
@@ -47,52 +64,61 @@ func NewStream(load *Load, start <-chan time.Time) *Stream {
 // Next waits for at least one due event, puts the due ones into dst as far as
 // it has room, and returns their number; 0 means that all events have been
 // handed out or Stop was called.
-func (s *Stream) Next(dst []Event) int {
-	from, to := s.advance(len(dst), s.stop)
-	for i := range dst[:to-from] {
-		dst[i] = s.load.Event(from + i)
-	}
-	return to - from
-}
+func (s *Stream) Next(dst []Event) int { return s.advance(dst, s.stop) }
 
 // Stop releases a waiting Next. It may be called twice.
 func (s *Stream) Stop() { s.stopOnce.Do(func() { close(s.stop) }) }
 
-// Lateness returns by how many nanoseconds events were handed out after their
-// intended times, or nil for a closed loop. Call it while no Next is running.
-func (s *Stream) Lateness() *hdrhistogram.Histogram { return s.lateness }
+// Pace tells how the stream kept to its intended times. Call it while no Next is
+// running.
+func (s *Stream) Pace() Pace { return s.pace }
 
-// advance waits for due events and takes at most limit of them, those from
-// position from up to to. It takes none once all are taken, or when stop is
-// closed while it waits.
-func (s *Stream) advance(limit int, stop <-chan struct{}) (from, to int) {
-	from = s.next
-	if from == s.load.Len() || !s.release(stop) {
-		return from, from
+// advance waits for due events and puts them into dst. It puts none once all
+// are handed out, or when stop is closed while it waits.
+func (s *Stream) advance(dst []Event, stop <-chan struct{}) int {
+	if s.next == s.load.Len() || !s.release(stop) {
+		return 0
 	}
-	end, timed := min(from+limit, s.load.Len()), s.load.Prefill
-	if from < timed {
-		end = min(end, timed)
+	if left := s.load.Prefill - s.next; left > 0 {
+		dst = dst[:min(len(dst), left)]
 	}
-	if from < timed || s.load.Due == nil {
-		s.next = end
-		return from, end
-	}
-	now := time.Since(s.begun)
-	for s.load.Due[from-timed] > now {
-		if !s.sleepUntil(s.load.Due[from-timed], stop) {
-			return from, from
+	asked := time.Since(s.begun)
+	for from := asked; ; from = time.Since(s.begun) {
+		by := from
+		if s.pace.Lateness == nil {
+			by = always
 		}
-		now = time.Since(s.begun)
+		n, later, ended := s.feed.take(dst, by)
+		if n > 0 {
+			s.handed(dst[:n], asked, from)
+			return n
+		}
+		if ended || !s.sleepUntil(later, stop) {
+			return 0
+		}
 	}
-	for to = from; to < end && s.load.Due[to-timed] <= now; to++ {
-		record(s.lateness, now-s.load.Due[to-timed])
+}
+
+// handed notes that events were handed out at from, to a reader that asked for them.
+func (s *Stream) handed(events []Event, asked, from time.Duration) {
+	for _, e := range events {
+		if e.Due < 0 {
+			continue
+		}
+		record(s.pace.Lateness, from-max(e.Due, asked))
+		if s.lastDue >= 0 {
+			gap, intended := from-s.lastAt, e.Due-s.lastDue
+			record(s.pace.GapError, max(gap-intended, intended-gap))
+		}
+		s.lastDue, s.lastAt = e.Due, from
 	}
-	s.next = to
-	if to == s.load.Len() {
+	s.next += len(events)
+	s.pace.Events = s.next
+	s.pace.Work += time.Since(s.begun) - from
+	if s.next == s.load.Len() {
 		s.alarm.close()
+		s.feed.close()
 	}
-	return from, to
 }
 
 // release waits for the start of the part that the next event belongs to, and

@@ -21,14 +21,14 @@ func started(t time.Time) <-chan time.Time {
 func positions(l *Load, events []Event) []int {
 	var at []int
 	for _, e := range events {
-		at = append(at, int(e.Object.ID)-len(l.Initial)-1)
+		at = append(at, int(e.Object.ID())-len(l.Lists[0].Objects)-1)
 	}
 	return at
 }
 
 func TestStreamHandsOutEventsWhenTheyAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 10, Events: 9, Rate: 100})
+		load := mustLoad(t, drawn{Keys: 10, Events: 9, Rate: 100})
 		start := time.Now().Add(time.Hour)
 		s := NewStream(load, started(start))
 		dst := make([]Event, 4)
@@ -39,14 +39,14 @@ func TestStreamHandsOutEventsWhenTheyAreDue(t *testing.T) {
 		}
 		assert.Zero(t, s.Next(dst))
 		assert.Zero(t, s.Next(dst))
-		assert.EqualValues(t, 10, s.Lateness().TotalCount())
-		assert.Less(t, s.Lateness().Max(), int64(time.Microsecond))
+		assert.EqualValues(t, 10, s.Pace().Lateness.TotalCount())
+		assert.Less(t, s.Pace().Lateness.Max(), int64(time.Microsecond))
 	})
 }
 
 func TestStreamReleasesAllDueEventsInOneBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 10, Events: 99, Rate: 1000})
+		load := mustLoad(t, drawn{Keys: 10, Events: 99, Rate: 1000})
 		start := time.Now()
 		s := NewStream(load, started(start))
 		dst := make([]Event, 10)
@@ -58,15 +58,17 @@ func TestStreamReleasesAllDueEventsInOneBatch(t *testing.T) {
 		assert.Equal(t, []int{20, 21, 22, 23, 24, 25}, positions(load, dst[:6]))
 		require.Equal(t, 1, s.Next(dst))
 		assert.Equal(t, 26*time.Millisecond, time.Since(start))
-		assert.EqualValues(t, 27, s.Lateness().TotalCount())
-		assert.InEpsilon(t, 25e6, s.Lateness().Max(), 0.01, "the first event is 25 ms late")
-		assert.InEpsilon(t, 12e6, s.Lateness().ValueAtPercentile(50), 0.05)
+		assert.EqualValues(t, 27, s.Pace().Lateness.TotalCount())
+		assert.Less(t, s.Pace().Lateness.Max(), int64(time.Microsecond), "the reader was late, not the generator")
+		gaps := s.Pace().GapError
+		assert.EqualValues(t, 26, gaps.TotalCount())
+		assert.InEpsilon(t, 1e6, gaps.ValueAtPercentile(50), 0.01, "what is due in steps of 1 ms came at once")
 	})
 }
 
 func TestStreamOfAClosedLoopHandsOutAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 10, Events: 99})
+		load := mustLoad(t, drawn{Keys: 10, Events: 99})
 		start := make(chan time.Time)
 		s := NewStream(load, start)
 		begun := time.Now()
@@ -81,30 +83,30 @@ func TestStreamOfAClosedLoopHandsOutAllAtOnce(t *testing.T) {
 		assert.Equal(t, End.Name, dst[35].Object.GetName())
 		assert.Zero(t, s.Next(dst))
 		assert.Equal(t, 2*time.Second, time.Since(begun))
-		assert.Nil(t, s.Lateness())
+		assert.Nil(t, s.Pace().Lateness)
 	})
 }
 
 func TestStreamStartsNowWhenItsStartIsClosed(t *testing.T) {
 	start := make(chan time.Time)
 	close(start)
-	s := NewStream(mustLoad(t, Synthetic{Keys: 1, Events: 5}), start)
+	s := NewStream(mustLoad(t, drawn{Keys: 1, Events: 5}), start)
 	assert.Equal(t, 6, s.Next(make([]Event, 10)))
 }
 
 func TestStopReleasesAStreamThatWaits(t *testing.T) {
 	for name, tc := range map[string]struct {
-		load  Synthetic
+		load  drawn
 		start <-chan time.Time
 		taken int
 	}{
-		"for its start": {load: Synthetic{Keys: 1, Events: 1}},
+		"for its start": {load: drawn{Keys: 1, Events: 1}},
 		"for a start to come": {
-			load:  Synthetic{Keys: 1, Events: 1},
+			load:  drawn{Keys: 1, Events: 1},
 			start: started(time.Now().Add(time.Hour)),
 		},
 		"for the event's time": {
-			load:  Synthetic{Keys: 1, Events: 1, Rate: 0.001},
+			load:  drawn{Keys: 1, Events: 1, Rate: 0.001},
 			start: started(time.Now()),
 			taken: 1,
 		},
@@ -128,7 +130,7 @@ func TestStopReleasesAStreamThatWaits(t *testing.T) {
 // On the real clock only the promise that holds on a busy machine is checked:
 // no event comes before its time, and each comes once.
 func TestStreamOnTheRealClock(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 10, Events: 99, Rate: 2000})
+	load := mustLoad(t, drawn{Keys: 10, Events: 99, Rate: 2000})
 	start := time.Now().Add(time.Millisecond)
 	s := NewStream(load, started(start))
 	dst := make([]Event, 8)
@@ -145,15 +147,15 @@ func TestStreamOnTheRealClock(t *testing.T) {
 		require.Equal(t, i, at[i])
 	}
 	require.Len(t, at, load.Len())
-	late := s.Lateness()
+	late := s.Pace().Lateness
 	t.Logf("lateness in ns: p50 %d, p99 %d", late.ValueAtPercentile(50), late.ValueAtPercentile(99))
 }
 
 func TestStreamAllocatesNothing(t *testing.T) {
 	dst := make([]Event, 16)
-	closed := NewStream(mustLoad(t, Synthetic{Keys: 10, Events: 10_000}), started(time.Now()))
+	closed := NewStream(mustLoad(t, drawn{Keys: 10, Events: 10_000}), started(time.Now()))
 	past := started(time.Now().Add(-time.Hour))
-	open := NewStream(mustLoad(t, Synthetic{Keys: 10, Events: 10_000, Rate: 1e6}), past)
+	open := NewStream(mustLoad(t, drawn{Keys: 10, Events: 10_000, Rate: 1e6}), past)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { closed.Next(dst) }))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { open.Next(dst) }))
 }

@@ -2,12 +2,15 @@ package loadgen
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"informerlab/core/event"
 	"informerlab/core/source"
+	"informerlab/loadgen/arrival"
+	"informerlab/loadgen/population"
 )
 
 // MinVersions is the smallest number of states a key goes through before the
@@ -15,37 +18,38 @@ import (
 // would be harder to catch.
 const MinVersions = 64
 
-// A Synthetic describes a load drawn at random: all keys are in the initial
-// list, then each event strikes a key chosen evenly.
+// A Synthetic describes a load drawn at random: the keys that exist at the start
+// are in the initial list, then each event is about a key of the population.
 type Synthetic struct {
-	Seed   uint64 // the same seed gives the same load
-	Keys   int    // at least 1
-	Events int    // events before the sentinel
+	Resource   string // what the objects are; "" = objects
+	Seed       uint64 // the same seed gives the same load
+	Population population.Population
+	Events     int // that happen, before the sentinel; those lost before a relist are among them
 	// Versions is the number of states per key, used in turn and then again;
 	// 0 = MinVersions, and less than that is an error. A state is built when
 	// the sequence first needs it.
 	Versions int
-	// DeleteShare and AddShare are the shares of events, from 0 to 1, that
-	// delete a present key and add an absent one again. The rest update a
-	// present key; so does an event for which there is no key to delete or add.
-	DeleteShare, AddShare float64
-	ObjectSize            int     // bytes of payload per object; 0 = none
-	Rate                  float64 // events per second, evenly spaced; 0 = closed loop
-	// Prefill is how many of the events make up the prefill.
-	Prefill int
+	Sizes    population.Sizes // of payloads; the zero value = none
+	Arrival  arrival.Process  // nil = closed loop
+	Prefill  int              // how many of the events make up the prefill
+	// Relists is how often the version expires, at even distances, and Gap the
+	// percent of the events before each time that get lost: only the list tells
+	// what they did. Not together with a prefill.
+	Relists int
+	Gap     float64
+	Fresh   bool // each event brings a new object
 }
 
 const (
-	maxKeys       = 10_000_000
-	maxEvents     = 100_000_000
-	maxRate       = 10_000_000
-	maxObjectSize = 10 << 20
+	maxKeys   = 10_000_000
+	maxEvents = 100_000_000
+	maxRate   = 10_000_000
 )
 
 func (s *Synthetic) check() error {
 	switch {
-	case s.Keys < 1 || s.Keys > maxKeys:
-		return fmt.Errorf("loadgen: synthetic: %d keys: expected 1 to %d", s.Keys, maxKeys)
+	case s.Population.Keys > maxKeys:
+		return fmt.Errorf("loadgen: synthetic: %d keys: expected at most %d", s.Population.Keys, maxKeys)
 	case s.Events < 0 || s.Events > maxEvents:
 		return fmt.Errorf("loadgen: synthetic: %d events: expected 0 to %d", s.Events, maxEvents)
 	case s.Prefill < 0 || s.Prefill > s.Events:
@@ -53,17 +57,23 @@ func (s *Synthetic) check() error {
 	case s.Versions != 0 && s.Versions < MinVersions:
 		return fmt.Errorf("loadgen: synthetic: %d versions per key: expected at least %d",
 			s.Versions, MinVersions)
-	case !(s.DeleteShare >= 0 && s.AddShare >= 0 && s.DeleteShare+s.AddShare <= 1):
-		return fmt.Errorf("loadgen: synthetic: shares %v deleted, %v added: expected from 0 to 1 together",
-			s.DeleteShare, s.AddShare)
-	case s.ObjectSize < 0 || s.ObjectSize > maxObjectSize:
-		return fmt.Errorf("loadgen: synthetic: object size %d: expected 0 to %d bytes",
-			s.ObjectSize, maxObjectSize)
-	case !(s.Rate >= 0 && s.Rate <= maxRate):
-		return fmt.Errorf("loadgen: synthetic: rate %v: expected 0 to %d events per second", s.Rate, maxRate)
+	case s.Relists < 0 || s.Relists > s.Events:
+		return fmt.Errorf("loadgen: synthetic: %d relists in %d events: expected 0 to as many", s.Relists, s.Events)
+	case s.Relists > 0 && s.Prefill > 0:
+		return fmt.Errorf("loadgen: synthetic: %d relists with a prefill: expected one or the other", s.Relists)
+	case !(s.Gap >= 0 && s.Gap <= 100):
+		return fmt.Errorf("loadgen: synthetic: %v percent lost before a relist: expected 0 to 100", s.Gap)
 	}
-	return nil
+	return s.Population.Check()
 }
+
+// The streams of random numbers of one seed. Each concern has its own, so that
+// one can be changed without another.
+const (
+	randomKeys = iota
+	randomTimes
+	randomSizes
+)
 
 // Load builds the load. It fails if a field is out of its range.
 func (s Synthetic) Load() (*Load, error) {
@@ -73,38 +83,107 @@ func (s Synthetic) Load() (*Load, error) {
 	if s.Versions == 0 {
 		s.Versions = MinVersions
 	}
-	d := drawer{Synthetic: s, builder: newBuilder("objects"), rng: rand.New(rand.NewPCG(s.Seed, 0))}
-	d.list()
-	for range s.Events {
-		d.draw()
+	if s.Resource == "" {
+		s.Resource = "objects"
 	}
-	load := d.builder.finish(d.version())
-	load.fill(s.ObjectSize)
-	load.Prefill = s.Prefill
-	if s.Rate > 0 {
-		load.Due = make([]time.Duration, load.Len()-load.Prefill)
-		for i := range load.Due {
-			load.Due[i] = time.Duration(min(float64(i)/s.Rate*float64(time.Second), maxDue))
-		}
+	d := drawer{
+		Synthetic: s, builder: newBuilder(s.Resource),
+		life: s.Population.Begin(rand.New(rand.NewPCG(s.Seed, randomKeys))),
+		due:  func() (time.Duration, bool) { return 0, false },
 	}
-	return load, nil
+	if s.Arrival != nil {
+		var stop func()
+		d.due, stop = iter.Pull(s.Arrival.Times(rand.New(rand.NewPCG(s.Seed, randomTimes))))
+		defer stop()
+	}
+	return d.load(), nil
 }
 
 // A drawer builds a synthetic load event by event.
 type drawer struct {
 	Synthetic
 	builder *builder
-	rng     *rand.Rand
+	life    *population.Life
+	due     func() (time.Duration, bool)
 	states  []cycle  // by key number
-	present []uint32 // key numbers, in no order
-	absent  []uint32
-	last    uint64 // the newest resource version
+	held    []uint32 // object ID by key number; 0 = the key is absent
+	last    uint64   // the newest resource version
+	text    []byte
+	space   string // the namespace of the newest key
 }
 
 // A cycle is the states of one key that exist so far, and which of them is next.
 type cycle struct {
 	ids  []uint32
 	next int
+}
+
+func (d *drawer) load() *Load {
+	for key := range uint32(d.Population.Keys) {
+		d.happen(key, source.Added)
+	}
+	d.list()
+	load := d.builder.load
+	segment := d.Events / (d.Relists + 1)
+	for i := range d.Events {
+		left := segment - 1 - i%segment
+		relist := i/segment < d.Relists
+		id, kind, due := d.draw(i)
+		if lost := relist && float64(left) < d.Gap/100*float64(segment); !lost {
+			d.event(id, kind, due)
+		}
+		if relist && left == 0 {
+			d.event(0, source.Failed, due)
+			d.list()
+		}
+	}
+	due, _ := d.due()
+	if d.Arrival != nil {
+		load.Due = append(load.Due, due)
+	}
+	load = d.builder.finish(d.version())
+	load.Due, load.Prefill, load.fresh = cut(load.Due), d.Prefill, d.Fresh
+	load.fill(d.Sizes, rand.New(rand.NewPCG(d.Seed, randomSizes)))
+	return load
+}
+
+// draw draws event i: the state that it brings and when it is due.
+func (d *drawer) draw(i int) (id uint32, kind source.EventType, due time.Duration) {
+	key, kind := d.life.Next()
+	if i >= d.Prefill {
+		due, _ = d.due()
+	}
+	return d.happen(key, kind), kind, due
+}
+
+// event adds an event that is streamed.
+func (d *drawer) event(id uint32, kind source.EventType, due time.Duration) {
+	d.builder.event(id, kind)
+	if load := d.builder.load; d.Arrival != nil && len(load.steps) > d.Prefill {
+		load.Due = append(load.Due, due)
+	}
+}
+
+// happen changes a key and returns the ID of the state that it is in then.
+func (d *drawer) happen(key uint32, kind source.EventType) uint32 {
+	if int(key) == len(d.states) {
+		d.key()
+	}
+	c := &d.states[key]
+	if c.next == d.Versions {
+		c.next = 0
+		d.builder.load.again = true
+	}
+	if c.next == len(c.ids) {
+		c.ids = append(c.ids, d.builder.object(key, d.version()))
+	}
+	c.next++
+	id := c.ids[c.next-1]
+	d.held[key] = id
+	if kind == source.Deleted {
+		d.held[key] = 0
+	}
+	return id
 }
 
 // version returns a new resource version. Versions count up over the whole
@@ -114,75 +193,38 @@ func (d *drawer) version() string {
 	return d.builder.text.number(d.last)
 }
 
-// list makes the keys and puts the first state of each into the initial list.
-func (d *drawer) list() {
+// key makes the next key.
+func (d *drawer) key() {
 	const keysPerNamespace = 100 // about what a busy namespace holds
-	d.states = make([]cycle, d.Keys)
-	d.present = make([]uint32, d.Keys)
-	var text []byte
-	var namespace string
-	for i := range d.Keys {
-		if i%keysPerNamespace == 0 {
-			text = fmt.Appendf(text[:0], "namespace-%d", i/keysPerNamespace)
-			namespace = d.builder.text.bytes(text)
+	i := len(d.states)
+	if i%keysPerNamespace == 0 {
+		d.text = fmt.Appendf(d.text[:0], "namespace-%d", i/keysPerNamespace)
+		d.space = d.builder.text.bytes(d.text)
+	}
+	d.text = strconv.AppendInt(append(d.text[:0], "object-"...), int64(i), 10)
+	d.builder.key(event.Key{Namespace: d.space, Name: d.builder.text.bytes(d.text)})
+	d.states, d.held = append(d.states, cycle{}), append(d.held, 0)
+}
+
+// list adds a list of what there is, in the order of the keys.
+func (d *drawer) list() {
+	var ids []uint32
+	for _, id := range d.held {
+		if id != 0 {
+			ids = append(ids, id)
 		}
-		text = strconv.AppendInt(append(text[:0], "object-"...), int64(i), 10)
-		key := d.builder.key(event.Key{Namespace: namespace, Name: d.builder.text.bytes(text)})
-		d.state(key)
-		d.present[i] = key
 	}
-	d.builder.list(d.version())
+	d.builder.list(d.version(), ids)
 }
 
-// state returns the ID of the next state of a key.
-func (d *drawer) state(key uint32) uint32 {
-	c := &d.states[key]
-	if c.next == d.Versions {
-		c.next = 0
-	}
-	if c.next == len(c.ids) {
-		c.ids = append(c.ids, d.builder.object(key, d.version()))
-	}
-	c.next++
-	return c.ids[c.next-1]
-}
-
-// draw adds one event.
-func (d *drawer) draw() {
-	var share float64
-	if d.DeleteShare+d.AddShare > 0 {
-		share = d.rng.Float64()
-	}
-	switch {
-	case share < d.DeleteShare && len(d.present) > 0:
-		d.event(source.Deleted, take(d.rng, &d.present, &d.absent))
-	case share < d.DeleteShare+d.AddShare && len(d.absent) > 0, len(d.present) == 0:
-		d.event(source.Added, take(d.rng, &d.absent, &d.present))
-	default:
-		d.event(source.Modified, d.present[d.rng.IntN(len(d.present))])
-	}
-}
-
-func (d *drawer) event(t source.EventType, key uint32) { d.builder.event(d.state(key), t) }
-
-// take moves a random key from one set to the other and returns it.
-func take(rng *rand.Rand, from, to *[]uint32) uint32 {
-	f := *from
-	i := rng.IntN(len(f))
-	key := f[i]
-	f[i] = f[len(f)-1]
-	*from, *to = f[:len(f)-1], append(*to, key)
-	return key
-}
-
-// fill gives every object its own payload of size bytes.
-func (l *Load) fill(size int) {
-	if size == 0 {
+// fill gives every object its own payload.
+func (l *Load) fill(sizes population.Sizes, rng *rand.Rand) {
+	if sizes.Mean == 0 {
 		return
 	}
 	payloads := make([][]byte, len(l.objects))
 	for i := range payloads {
-		payloads[i] = make([]byte, size)
+		payloads[i] = make([]byte, sizes.Draw(rng))
 		l.objects[i].payload = &payloads[i]
 	}
 }

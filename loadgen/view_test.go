@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -35,7 +34,7 @@ func tellSome(load *Load, rng *rand.Rand, h handler) {
 		}
 		told[key] = new
 	}
-	for _, o := range load.Initial {
+	for _, o := range load.Lists[0].Objects {
 		told[event.KeyOf(o)], cache[event.KeyOf(o)] = o, o
 		h.OnAdd(o, true)
 	}
@@ -66,18 +65,18 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-func TestLossyRecorderTakesWhatALevelDrivenHandlerHears(t *testing.T) {
+func TestLevelRecorderTakesWhatALevelDrivenHandlerHears(t *testing.T) {
 	for range 50 {
 		seed := rand.Uint64()
 		load := mixed(t, seed)
 		expect := load.Expect()
-		r := NewRecorder(expect, RecorderOptions{Lossy: true})
+		r := NewRecorder(expect, RecorderOptions{Level: true})
 		tellSome(load, rand.New(rand.NewPCG(seed, 1)), r)
 		require.NoError(t, r.Check(), "seed %d", seed)
 		require.True(t, isClosed(r.Done()), "seed %d", seed)
 		require.Less(t, r.Calls(), expect.Calls, "seed %d: else nothing was skipped", seed)
 		calls, _ := naiveCalls(load)
-		all := NewRecorder(expect, RecorderOptions{Lossy: true})
+		all := NewRecorder(expect, RecorderOptions{Level: true})
 		for _, call := range calls {
 			call(all)
 		}
@@ -87,60 +86,63 @@ func TestLossyRecorderTakesWhatALevelDrivenHandlerHears(t *testing.T) {
 
 // The load of these tests: objects 1 and 2 are listed, of two keys; object 3
 // updates the first key, and object 4 is the sentinel.
-func lossyRecorder(t *testing.T) (*Load, *Recorder) {
+func levelRecorder(t *testing.T) (*Load, *Recorder) {
 	b := newBuilder("things")
 	first, second := b.key(event.Key{Name: "first"}), b.key(event.Key{Name: "second"})
 	b.object(first, "1")
 	b.object(second, "1")
-	b.list("2")
+	b.list("2", []uint32{1, 2})
 	b.event(b.object(first, "3"), source.Modified)
 	load := b.finish("4")
-	r := NewRecorder(load.Expect(), RecorderOptions{Lossy: true})
-	r.Add(1, true)
+	r := NewRecorder(load.Expect(), RecorderOptions{Level: true})
+	r.Add(mark(load, 1), true)
 	require.False(t, isClosed(r.Listed()))
-	r.Add(2, true)
+	r.Add(mark(load, 2), true)
 	require.True(t, isClosed(r.Listed()))
 	require.True(t, isClosed(r.Filled()))
 	return load, r
 }
 
-func TestLossyRecorderNoticesWhatCannotHaveBeen(t *testing.T) {
+func TestLevelRecorderNoticesWhatCannotHaveBeen(t *testing.T) {
 	second := event.Tombstone{Name: "second"}
 	for _, c := range []struct {
 		want  string
-		spoil func(*Recorder)
+		spoil func(*Load, *Recorder)
 	}{
-		{"add of object 3: it knows object 1 of that key", func(r *Recorder) { r.Add(3, false) }},
-		{"add of object 4: it is not in the list", func(r *Recorder) { r.Add(4, true) }},
-		{"update from object 2 to 3: it was told object 1 last", func(r *Recorder) { r.Update(2, 3) }},
-		{"delete of object 4: it knows none of that key", func(r *Recorder) { r.Delete(4, true) }},
-		{"object 1: it was told object 1 of that key before", func(r *Recorder) { r.Update(1, 1) }},
-		{"object 1: it was told object 3 of that key before", func(r *Recorder) { r.Update(1, 3); r.Update(3, 1) }},
-		{"object 0: there is none", func(r *Recorder) { r.OnDelete(event.Tombstone{Name: "x"}, true) }},
-		{"object 9: there is none, or it was never told of", func(r *Recorder) { r.Add(9, false) }},
-		{"of 2 keys the last state was not told, such as first: it knows object 1: expected 3", func(*Recorder) {}},
+		{"add of object 3: it knows object 1 of that key", func(load *Load, r *Recorder) { r.Add(mark(load, 3), false) }},
+		{"add of object 4: it is not in the list", func(load *Load, r *Recorder) { r.Add(mark(load, 4), true) }},
+		{"update from object 2 to 3: it was told object 1 last", func(load *Load, r *Recorder) { r.Update(mark(load, 2), mark(load, 3)) }},
+		{"delete of object 4: it knows none of that key", func(load *Load, r *Recorder) { r.Delete(mark(load, 4), true) }},
+		{"object 1: it was told object 1 of that key before", func(load *Load, r *Recorder) { r.Update(mark(load, 1), mark(load, 1)) }},
+		{"object 1: it was told object 3 of that key before", func(load *Load, r *Recorder) {
+			r.Update(mark(load, 1), mark(load, 3))
+			r.Update(mark(load, 3), mark(load, 1))
+		}},
+		{"object 0: there is none", func(load *Load, r *Recorder) { r.OnDelete(event.Tombstone{Name: "x"}, true) }},
+		{"object 9: there is none, or it was never told of", func(load *Load, r *Recorder) { r.Add(mark(load, 9), false) }},
+		{"of 2 keys the last state was not told, such as first: it knows object 1: expected 3", func(*Load, *Recorder) {}},
 		{"of 2 keys the last state was not told, such as second: it knows object 0: expected 2",
-			func(r *Recorder) { r.Update(1, 3); r.OnDelete(second, true) }},
+			func(load *Load, r *Recorder) { r.Update(mark(load, 1), mark(load, 3)); r.OnDelete(second, true) }},
 	} {
-		_, r := lossyRecorder(t)
-		c.spoil(r)
+		load, r := levelRecorder(t)
+		c.spoil(load, r)
 		require.ErrorContains(t, r.Check(), c.want)
 	}
-	_, r := lossyRecorder(t)
-	r.Add(4, false)
+	load, r := levelRecorder(t)
+	r.Add(mark(load, 4), false)
 	assert.False(t, isClosed(r.Done()), "the sentinel alone is not all")
-	r.Update(1, 3)
+	r.Update(mark(load, 1), mark(load, 3))
 	assert.True(t, isClosed(r.Done()))
 	assert.NoError(t, r.Check())
-	r.Delete(3, false)
+	r.Delete(mark(load, 3), false)
 	assert.ErrorContains(t, r.Check(), "of that key before", "a call after the end shows")
 }
 
 // In a long load states come again, so that no order of them can be checked.
-func TestLossyRecorderKnowsThatStatesComeAgain(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 1, Events: 2 * MinVersions})
+func TestLevelRecorderKnowsThatStatesComeAgain(t *testing.T) {
+	load := mustLoad(t, drawn{Keys: 1, Events: 2 * MinVersions})
 	calls, _ := naiveCalls(load)
-	r := NewRecorder(load.Expect(), RecorderOptions{Lossy: true})
+	r := NewRecorder(load.Expect(), RecorderOptions{Level: true})
 	for _, call := range calls {
 		call(r)
 	}
@@ -148,15 +150,15 @@ func TestLossyRecorderKnowsThatStatesComeAgain(t *testing.T) {
 }
 
 func TestRecorderPassesTheMilestonesOfAPrefill(t *testing.T) {
-	load := mustLoad(t, Synthetic{Keys: 3, Events: 40, Prefill: 30, Rate: 1000})
+	load := mustLoad(t, drawn{Keys: 3, Events: 40, Prefill: 30, Rate: 1000})
 	expect := load.Expect()
 	assert.Equal(t, 33, expect.Filled)
 	calls, _ := naiveCalls(load)
-	for _, o := range []RecorderOptions{{}, {Lossy: true}, {Latency: true}, {Latency: true, Lossy: true}} {
+	for _, o := range []RecorderOptions{{}, {Level: true}, {Latency: true}, {Latency: true, Level: true}} {
 		r := NewRecorder(expect, o)
 		r.Release(time.Now().Add(-time.Hour))
 		for i, call := range calls {
-			if !o.Lossy {
+			if !o.Level {
 				assert.Equal(t, i >= 33, isClosed(r.Filled()), "%+v: call %d", o, i)
 			}
 			call(r)
@@ -171,12 +173,12 @@ func TestRecorderPassesTheMilestonesOfAPrefill(t *testing.T) {
 	}
 }
 
-func TestLossyRecorderStallsAfterTheList(t *testing.T) {
+func TestLevelRecorderStallsAfterTheList(t *testing.T) {
 	for _, lossy := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			load := mustLoad(t, Synthetic{Keys: 3, Events: 40, Prefill: 30})
+			load := mustLoad(t, drawn{Keys: 3, Events: 40, Prefill: 30})
 			calls, _ := naiveCalls(load)
-			r := NewRecorder(load.Expect(), RecorderOptions{Stall: true, Lossy: lossy})
+			r := NewRecorder(load.Expect(), RecorderOptions{Stall: true, Level: lossy})
 			go func() {
 				for _, call := range calls {
 					call(r)
@@ -195,11 +197,11 @@ func TestLossyRecorderStallsAfterTheList(t *testing.T) {
 }
 
 // A lossy handler's calls are matched with the events that brought their states.
-func TestLossyRecorderMeasuresByState(t *testing.T) {
+func TestLevelRecorderMeasuresByState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		load := mustLoad(t, Synthetic{Keys: 1, Events: 2 * MinVersions, Rate: 100})
-		r := NewRecorder(load.Expect(), RecorderOptions{Lossy: true, Latency: true})
-		r.Add(1, true)
+		load := mustLoad(t, drawn{Keys: 1, Events: 2 * MinVersions, Rate: 100})
+		r := NewRecorder(load.Expect(), RecorderOptions{Level: true, Latency: true})
+		r.Add(mark(load, 1), true)
 		start := time.Now()
 		r.Release(start)
 		due := func(i int) time.Time { return start.Add(load.Due[i]) }
@@ -209,10 +211,10 @@ func TestLossyRecorderMeasuresByState(t *testing.T) {
 		}{{0, 3 * time.Millisecond}, {30, 200 * time.Millisecond}, {64, 4 * time.Millisecond}, {100, 0}} {
 			time.Sleep(time.Until(due(step.event).Add(step.late)))
 			before := r.Latency().Export()
-			r.Add(load.Event(step.event).Object.ID, false)
+			r.Add(load.Event(step.event).Object.Mark, false)
 			assert.Equal(t, int64(1), r.Latency().TotalCount()-total(before.Counts), "event %d", step.event)
 		}
-		r.Delete(1, true) // of which the time is not known
+		r.Delete(mark(load, 1), true) // of which the time is not known
 		assert.EqualValues(t, 4, r.Latency().TotalCount())
 		assert.InEpsilon(t, 200e6, r.Latency().Max(), 0.01)
 		assert.InEpsilon(t, 3e6, r.Latency().ValueAtPercentile(50), 0.01, "0, 3, 4 and 200 ms")
@@ -225,15 +227,4 @@ func total(counts []int64) (sum int64) {
 		sum += n
 	}
 	return sum
-}
-
-func TestDecodeIsTheInverseOfEncode(t *testing.T) {
-	for _, flag := range []bool{false, true} {
-		for _, ids := range [][2]uint64{{0, 1}, {1, 0}, {maxObjects, maxObjects}, {5, 7}} {
-			for _, kind := range []uint64{callAdd, callUpdate, callDelete} {
-				k, f, old, new := decode(encode(kind, flag, ids[0], ids[1]))
-				assert.Equal(t, fmt.Sprint(kind, flag, ids), fmt.Sprint(k, f, [2]uint64{old, new}))
-			}
-		}
-	}
 }

@@ -305,11 +305,11 @@ func TestWorkloadLoadsFails(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.Loads()
 	assert.ErrorContains(t, err, "loadgen: replay: open testdata/none:")
-	bad := filepath.Join("testdata", "bad", "unknown-type.ndjson")
+	bad := filepath.Join("trace", "testdata", "malformed", "unknown-type.ndjson")
 	w, err = ParseWorkload("replay:trace=" + bad)
 	require.NoError(t, err)
 	_, err = w.Loads()
-	assert.ErrorContains(t, err, bad+":4: found type")
+	assert.ErrorContains(t, err, bad+":4:34: found type")
 	assert.Empty(t, Workload{}.String())
 }
 
@@ -337,7 +337,7 @@ func TestWorkloadRecorders(t *testing.T) {
 	loads, err := w.Loads()
 	require.NoError(t, err)
 	expect := loads[0].Expect()
-	recorders := w.NewRecorders(expect, false)
+	recorders := w.NewRecorders(Handling{Expect: expect})
 	require.Len(t, recorders, 3)
 	calls, _ := naiveCalls(loads[0])
 	for _, call := range calls {
@@ -375,7 +375,7 @@ func TestWorkloadTimesTheSameHandlersInItsControl(t *testing.T) {
 	require.NoError(t, err)
 	loads, err := w.Loads()
 	require.NoError(t, err)
-	for i, r := range w.NewRecorders(loads[0].Expect(), true) {
+	for i, r := range w.NewRecorders(Handling{Expect: loads[0].Expect(), Level: true}) {
 		assert.Equal(t, i > 0, r.Latency() != nil, "the one that stops is not timed")
 	}
 }

@@ -11,11 +11,8 @@ package contestants
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"informerlab/bench/worker"
 	"informerlab/core/event"
@@ -54,14 +51,13 @@ func contestant(v variants.Variant[event.Notification], bound bool) worker.Conte
 
 // A pipeline is one informer over one load.
 type pipeline struct {
-	informer  *informer.Informer
-	source    *loadgen.Source
-	handlers  []*informer.Registration
-	addFailed error // of AddHandler, told by Start
-	ctx       context.Context
-	cancel    context.CancelFunc
-	ended     chan error // what Run returned
-	started   bool
+	informer *informer.Informer
+	source   *loadgen.Source
+	handlers []*informer.Registration
+	ctx      context.Context
+	cancel   context.CancelFunc
+	ended    chan error // what Run returned
+	started  bool
 }
 
 func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.Pipeline, error) {
@@ -79,10 +75,18 @@ func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.P
 	return p, nil
 }
 
-func (p *pipeline) AddHandler(r *loadgen.Recorder) {
-	registration, err := p.informer.AddHandler(r, informer.HandlerOptions{})
-	p.addFailed = errors.Join(p.addFailed, err)
+func (p *pipeline) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
+	registration, err := p.informer.AddHandler(r, informer.HandlerOptions{Resync: &resync})
+	if err != nil {
+		return err
+	}
 	p.handlers = append(p.handlers, registration)
+	return nil
+}
+
+func (p *pipeline) RemoveHandler(number int) error {
+	p.informer.RemoveHandler(p.handlers[number])
+	return nil
 }
 
 // startLimit is how long the initial list may take. The largest one, a million
@@ -90,9 +94,6 @@ func (p *pipeline) AddHandler(r *loadgen.Recorder) {
 const startLimit = 2 * time.Minute
 
 func (p *pipeline) Start() error {
-	if p.addFailed != nil {
-		return p.addFailed
-	}
 	p.started = true
 	go func() { p.ended <- p.informer.Run(p.ctx) }()
 	limit := time.NewTimer(startLimit)
@@ -113,25 +114,29 @@ func (p *pipeline) Start() error {
 
 func (p *pipeline) Release(start time.Time) { p.source.Release(start) }
 
-func (p *pipeline) Has(key event.Key) bool {
-	_, has := p.informer.Indexer().Get(key)
-	return has
+func (p *pipeline) Get(key event.Key) (m loadgen.Mark, held bool) {
+	o, held := p.informer.Indexer().Get(key)
+	if !held {
+		return m, false
+	}
+	return markOf(o), true
 }
 
-func (p *pipeline) Each(f func(key event.Key, id uint64)) {
-	for object := range p.informer.Indexer().All() {
-		id := uint64(0) // of no object of a load
-		if o, ok := object.(*loadgen.Object); ok {
-			id = o.ID
-		}
-		f(event.KeyOf(object), id)
+func (p *pipeline) Each(f func(key event.Key, m loadgen.Mark, version string)) {
+	for o := range p.informer.Indexer().All() {
+		f(event.KeyOf(o), markOf(o), o.GetResourceVersion())
 	}
+}
+
+// markOf returns the mark of an object of a load, or that of none.
+func markOf(o event.Object) loadgen.Mark {
+	if o, ok := o.(*loadgen.Object); ok {
+		return o.Mark
+	}
+	return loadgen.Mark{}
 }
 
 func (p *pipeline) Accounts() []processor.Stats {
-	if p.addFailed != nil {
-		return nil
-	}
 	accounts := make([]processor.Stats, 0, len(p.handlers))
 	for _, h := range p.handlers {
 		accounts = append(accounts, h.Stats())
@@ -139,7 +144,7 @@ func (p *pipeline) Accounts() []processor.Stats {
 	return accounts
 }
 
-func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.Lateness() }
+func (p *pipeline) Pace() loadgen.Pace { return p.source.Pace() }
 
 func (p *pipeline) Stop() {
 	p.cancel()

@@ -3,10 +3,27 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 
 	"informerlab/core/buffer"
+	"informerlab/core/event"
 	"informerlab/core/processor"
+	"informerlab/loadgen"
 )
+
+// checkCache compares a cache with the final state of its load, and adds what it
+// holds to the result's hash.
+func (r *run) checkCache(load int, p Pipeline, result *Result) error {
+	return r.expects[load].CheckCache(func(yield func(event.Key, uint64)) {
+		p.Each(func(key event.Key, m loadgen.Mark, version string) {
+			// A sum does not depend on the order, which a cache does not have.
+			h := fnv.New64a()
+			_, _ = fmt.Fprintf(h, "%s %s %s", r.loads[load].Resource, key, version)
+			result.Store += h.Sum64()
+			yield(key, m.ID())
+		})
+	})
+}
 
 // check compares every handler's calls with what the load makes of them, and
 // with its account. The pipelines have stopped, so a call after the last one
@@ -31,25 +48,36 @@ func (r *run) check() error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.visitors.check(r))...)
 }
 
 // checkAccount holds one handler's account against what is known without it: how
-// many notifications there were and how many calls came.
+// many notifications there were, unless resyncs add to them, and how many calls came.
 func (r *run) checkAccount(s processor.Stats, notifications, calls int) error {
-	if err := s.Check(); err != nil {
+	if err := checkSentence(s, calls); err != nil {
 		return err
 	}
-	in, made := s.Replayed+s.Routed, s.Handled+s.Panicked+s.Healed
+	in := s.Replayed + s.Routed
 	switch loss := r.contestant.Traits.Loss; {
-	case in != uint64(notifications):
+	case r.workload.Resync == 0 && in != uint64(notifications) || in < uint64(notifications):
 		return fmt.Errorf("worker: account: %d notifications came in: expected %d: %+v", in, notifications, s)
-	case made != uint64(calls):
-		return fmt.Errorf("worker: account: %d calls: the handler had %d: %+v", made, calls, s)
-	case loss == buffer.Lossless && s.Lost() > 0:
+	case loss == buffer.Lossless && s.Lost() > s.Discarded[buffer.Closed],
+		loss == buffer.Lossless && r.workload.Resync == 0 && s.Lost() > 0:
 		return fmt.Errorf("worker: account: %d notifications were discarded by a lossless buffer: %+v", s.Lost(), s)
 	case loss == buffer.DropsEvery && s.Discarded[buffer.Closed] != in:
 		return fmt.Errorf("worker: account: not all notifications were discarded: %+v", s)
+	}
+	return nil
+}
+
+// checkSentence checks that an account adds up, and that it has as many calls as
+// its handler.
+func checkSentence(s processor.Stats, calls int) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if made := s.Handled + s.Panicked + s.Healed; made != uint64(calls) {
+		return fmt.Errorf("worker: account: %d calls: the handler had %d: %+v", made, calls, s)
 	}
 	return nil
 }

@@ -32,8 +32,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"informerlab/core/buffer"
 	"informerlab/core/event"
 	"informerlab/core/processor"
@@ -59,30 +57,34 @@ type Contestant struct {
 }
 
 // A Pipeline is one contestant over one load. Its methods are called by one
-// goroutine, in the order AddHandler…, Start, Release, any of the others, Stop,
-// Accounts.
+// goroutine at a time, in the order AddHandler…, Start, Release, any of the
+// others, Stop, Accounts.
 type Pipeline interface {
-	// AddHandler adds the next handler, number 0 first. Only before Start.
-	AddHandler(r *loadgen.Recorder)
+	// AddHandler adds the next handler, number 0 first, which is told the whole
+	// cache again every so often (0 = never). After Start the handler comes late:
+	// it is told what there is, and then what follows.
+	AddHandler(r *loadgen.Recorder, resync time.Duration) error
+	// RemoveHandler takes away the handler with this number. It does not wait
+	// for a call that is under way.
+	RemoveHandler(number int) error
 	// Start runs the pipeline and returns when every handler has had the
 	// whole initial list, but for what its buffer lost of it.
 	Start() error
 	// Release lets the next of the load's Parts flow; start is the zero of the
 	// intended times in the last part.
 	Release(start time.Time)
-	// Has reports whether the cache holds the key.
-	Has(key event.Key) bool
+	// Get returns the mark of the object that the cache holds of a key.
+	Get(key event.Key) (m loadgen.Mark, held bool)
 	// Each calls f for every object in the cache, in any order. It is called
 	// after the last event.
-	Each(f func(key event.Key, id uint64))
+	Each(f func(key event.Key, m loadgen.Mark, version string))
 	// Accounts returns what became of the notifications of each handler, in
-	// order, or nil if the contestant keeps no accounts. It may be called at
-	// any time after Start, and they have to be exact after Stop. A contestant
-	// that is not lossless has to keep them.
+	// order and those of removed ones too, or nil if the contestant keeps no
+	// accounts. It may be called at any time after Start, and they have to be
+	// exact after Stop. A contestant that is not lossless has to keep them.
 	Accounts() []processor.Stats
-	// Lateness returns by how many nanoseconds the generator was late for its
-	// events, or nil if the load has no intended times.
-	Lateness() *hdrhistogram.Histogram
+	// Pace tells how the generator kept to the intended times of the load.
+	Pace() loadgen.Pace
 	// Stop ends the pipeline and returns when all its goroutines have ended.
 	// It is called exactly once, also after a failed Start.
 	Stop()

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/core/event"
@@ -28,7 +26,7 @@ type fake struct {
 	streams   []*loadgen.Stream
 	running   sync.WaitGroup
 	mu        sync.Mutex
-	cache     map[event.Key]uint64
+	cache     map[event.Key]*loadgen.Object
 }
 
 func fakes(fault string) []worker.Contestant {
@@ -37,20 +35,25 @@ func fakes(fault string) []worker.Contestant {
 			Name: name, Summary: "for tests", Traits: buffer.Traits{Order: buffer.FIFO, Loss: loss},
 			New: func(_ context.Context, load *loadgen.Load) (worker.Pipeline, error) {
 				lossy := loss != buffer.Lossless
-				return &fake{load: load, fault: fault, cache: map[event.Key]uint64{}, lossy: lossy}, nil
+				return &fake{load: load, fault: fault, cache: map[event.Key]*loadgen.Object{}, lossy: lossy}, nil
 			},
 		}
 	}
 	return []worker.Contestant{contestant("fake", buffer.Lossless), contestant("lossy", buffer.DropsNew)}
 }
 
-func (f *fake) AddHandler(r *loadgen.Recorder) { f.recorders = append(f.recorders, r) }
+func (f *fake) AddHandler(r *loadgen.Recorder, _ time.Duration) error {
+	f.recorders = append(f.recorders, r)
+	return nil
+}
+
+func (f *fake) RemoveHandler(int) error { return nil }
 
 func (f *fake) Start() error {
-	for _, o := range f.load.Initial {
-		f.cache[event.KeyOf(o)] = o.ID
+	for _, o := range f.load.Lists[0].Objects {
+		f.cache[event.KeyOf(o)] = o
 		for _, r := range f.recorders {
-			r.Add(o.ID, true)
+			r.Add(o.Mark, true)
 		}
 	}
 	// One more stream than handlers fills the cache.
@@ -75,39 +78,39 @@ func (f *fake) Start() error {
 }
 
 // play calls apply with each event and the state before it.
-func play(load *loadgen.Load, stream *loadgen.Stream, apply func(e loadgen.Event, before uint64)) {
-	held := map[event.Key]uint64{}
-	for _, o := range load.Initial {
-		held[event.KeyOf(o)] = o.ID
+func play(load *loadgen.Load, stream *loadgen.Stream, apply func(e loadgen.Event, before loadgen.Mark)) {
+	held := map[event.Key]loadgen.Mark{}
+	for _, o := range load.Lists[0].Objects {
+		held[event.KeyOf(o)] = o.Mark
 	}
 	events := make([]loadgen.Event, 16)
 	for n := stream.Next(events); n > 0; n = stream.Next(events) {
 		for _, e := range events[:n] {
 			apply(e, held[event.KeyOf(e.Object)])
-			held[event.KeyOf(e.Object)] = e.Object.ID
+			held[event.KeyOf(e.Object)] = e.Object.Mark
 		}
 	}
 }
 
-func handle(r *loadgen.Recorder) func(loadgen.Event, uint64) {
-	return func(e loadgen.Event, before uint64) {
+func handle(r *loadgen.Recorder) func(loadgen.Event, loadgen.Mark) {
+	return func(e loadgen.Event, before loadgen.Mark) {
 		switch e.Type {
 		case source.Added:
-			r.Add(e.Object.ID, false)
+			r.Add(e.Object.Mark, false)
 		case source.Modified:
-			r.Update(before, e.Object.ID)
+			r.Update(before, e.Object.Mark)
 		case source.Deleted:
-			r.Delete(e.Object.ID, false)
+			r.Delete(e.Object.Mark, false)
 		}
 	}
 }
 
 // broken makes one mistake at the tenth event.
-func broken(fault string, apply func(loadgen.Event, uint64)) func(loadgen.Event, uint64) {
+func broken(fault string, apply func(loadgen.Event, loadgen.Mark)) func(loadgen.Event, loadgen.Mark) {
 	var n int
 	var kept loadgen.Event
-	var keptBefore uint64
-	return func(e loadgen.Event, before uint64) {
+	var keptBefore loadgen.Mark
+	return func(e loadgen.Event, before loadgen.Mark) {
 		switch n++; {
 		case n == 10 && fault == "loses":
 		case n == 10 && fault == "doubles":
@@ -124,7 +127,7 @@ func broken(fault string, apply func(loadgen.Event, uint64)) func(loadgen.Event,
 	}
 }
 
-func (f *fake) apply(e loadgen.Event, _ uint64) {
+func (f *fake) apply(e loadgen.Event, _ loadgen.Mark) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := event.KeyOf(e.Object)
@@ -132,7 +135,7 @@ func (f *fake) apply(e loadgen.Event, _ uint64) {
 		delete(f.cache, key)
 		return
 	}
-	f.cache[key] = e.Object.ID
+	f.cache[key] = e.Object
 }
 
 func (f *fake) Release(start time.Time) {
@@ -141,20 +144,23 @@ func (f *fake) Release(start time.Time) {
 	}
 }
 
-func (f *fake) Has(key event.Key) bool {
+func (f *fake) Get(key event.Key) (m loadgen.Mark, held bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, has := f.cache[key]
-	return has
+	o, held := f.cache[key]
+	if held {
+		m = o.Mark
+	}
+	return m, held
 }
 
-func (f *fake) Each(yield func(event.Key, uint64)) {
+func (f *fake) Each(yield func(event.Key, loadgen.Mark, string)) {
 	f.running.Wait()
-	for key, id := range f.cache {
+	for key, o := range f.cache {
 		if f.fault == "stale" {
-			id = 1
+			o = f.load.Object(1)
 		}
-		yield(key, id)
+		yield(key, o.Mark, o.GetResourceVersion())
 	}
 }
 
@@ -168,7 +174,7 @@ func (f *fake) Accounts() (accounts []processor.Stats) {
 	return accounts
 }
 
-func (f *fake) Lateness() *hdrhistogram.Histogram { return f.streams[0].Lateness() }
+func (f *fake) Pace() loadgen.Pace { return f.streams[0].Pace() }
 
 func (f *fake) Stop() {
 	for _, s := range f.streams {

@@ -16,7 +16,7 @@ import (
 type forgetful struct {
 	recorder     *loadgen.Recorder
 	fault        string
-	told, cached map[event.Key]uint64
+	told, cached map[event.Key]loadgen.Mark
 	lost         []event.Key
 	events, last int
 	skipped      bool
@@ -26,11 +26,11 @@ type forgetful struct {
 
 func newForgetful(load *loadgen.Load, r *loadgen.Recorder, fault string) *forgetful {
 	f := &forgetful{recorder: r, fault: fault, last: load.Len()}
-	f.told, f.cached = map[event.Key]uint64{}, map[event.Key]uint64{}
-	for _, o := range load.Initial {
-		f.told[event.KeyOf(o)], f.cached[event.KeyOf(o)] = o.ID, o.ID
+	f.told, f.cached = map[event.Key]loadgen.Mark{}, map[event.Key]loadgen.Mark{}
+	for _, o := range load.Lists[0].Objects {
+		f.told[event.KeyOf(o)], f.cached[event.KeyOf(o)] = o.Mark, o.Mark
 	}
-	f.stats.Routed, f.stats.Handled = uint64(len(load.Initial)), uint64(len(load.Initial))
+	f.stats.Routed, f.stats.Handled = uint64(len(load.Lists[0].Objects)), uint64(len(load.Lists[0].Objects))
 	return f
 }
 
@@ -46,11 +46,11 @@ func (f *forgetful) count(change func(s *processor.Stats)) {
 	change(&f.stats)
 }
 
-func (f *forgetful) apply(e loadgen.Event, _ uint64) {
+func (f *forgetful) apply(e loadgen.Event, _ loadgen.Mark) {
 	key := event.KeyOf(e.Object)
-	f.cached[key] = e.Object.ID
+	f.cached[key] = e.Object.Mark
 	if e.Type == source.Deleted {
-		f.cached[key] = 0
+		f.cached[key] = loadgen.Mark{}
 	}
 	f.events++
 	f.count(func(s *processor.Stats) { s.Routed++ })
@@ -65,32 +65,32 @@ func (f *forgetful) apply(e loadgen.Event, _ uint64) {
 			}
 		})
 		return
-	case f.cached[key] == 0 && f.told[key] == 0:
+	case f.cached[key].ID() == 0 && f.told[key].ID() == 0:
 		f.count(func(s *processor.Stats) { s.Discarded[buffer.Superseded]++ })
 		return
 	}
 	if e.Type == source.Deleted {
-		f.recorder.Delete(e.Object.ID, false)
-		f.told[key] = 0
+		f.recorder.Delete(e.Object.Mark, false)
+		f.told[key] = loadgen.Mark{}
 	} else {
-		f.tell(key, e.Object.ID)
+		f.tell(key, e.Object.Mark)
 	}
 	f.count(func(s *processor.Stats) { s.Handled++ })
 }
 
 // tell makes the call that brings the handler to the present state of a key.
-func (f *forgetful) tell(key event.Key, id uint64) {
+func (f *forgetful) tell(key event.Key, m loadgen.Mark) {
 	switch told := f.told[key]; {
-	case told != 0 && id == 0:
+	case told.ID() != 0 && m.ID() == 0:
 		f.recorder.OnDelete(event.Tombstone(key), true)
-	case told == 0:
-		f.recorder.Add(id, false)
+	case told.ID() == 0:
+		f.recorder.Add(m, false)
 	case f.fault == "adds twice":
-		f.recorder.Add(id, false)
+		f.recorder.Add(m, false)
 	default:
-		f.recorder.Update(told, id)
+		f.recorder.Update(told, m)
 	}
-	f.told[key] = id
+	f.told[key] = m
 }
 
 func (f *forgetful) heal() {
@@ -103,7 +103,7 @@ func (f *forgetful) heal() {
 			f.skipped = true
 			f.cached[key] = told // of the same key, lost again
 			continue
-		case f.fault == "heals backwards" && told != 0 && cached != 0:
+		case f.fault == "heals backwards" && told.ID() != 0 && cached.ID() != 0:
 			f.tell(key, told)
 		}
 		f.tell(key, cached)

@@ -21,15 +21,25 @@ type Result struct {
 	Allocs uint64 `json:"allocs"`
 	Bytes  uint64 `json:"bytes"`
 	// Latency is from the intended time of an event to the begin of a
-	// handler's call, Lateness from the intended time to the moment the
-	// generator gave it out. Both are nil in a closed loop, and Latency is where
-	// no handler was told of a timed event. PauseNS is the longest time for
-	// which a handler heard nothing.
+	// handler's call, Lateness and GapError as in loadgen.Pace. All are nil in a
+	// closed loop, and Latency is where no handler was told of a timed event.
+	// PauseNS is the longest time for which a handler heard nothing.
 	Latency  *Quantiles `json:"latency,omitempty"`
 	Lateness *Quantiles `json:"lateness,omitempty"`
+	GapError *Quantiles `json:"gap_error,omitempty"`
 	PauseNS  int64      `json:"pause_ns,omitempty"`
-	Stall    *Stalled   `json:"stall,omitempty"`  // of a workload that stalls, the control too
-	Losses   *Losses    `json:"losses,omitempty"` // of a contestant that is not lossless
+	// GeneratorNS is what it cost to make and hand out an event, in nanoseconds
+	// of the generator's goroutine.
+	GeneratorNS float64 `json:"generator_ns"`
+	// OthersCPU is the share of all processors, from 0 to 1, that other programs
+	// used during the timed window; negative where it is not known.
+	OthersCPU float64 `json:"others_cpu"`
+	// Store is a hash over the keys and versions that the caches held in the
+	// end, whatever their order: the same for every contestant.
+	Store      uint64   `json:"store,string"`
+	Reconciles int      `json:"reconciles,omitempty"` // keys that workers took from work queues
+	Stall      *Stalled `json:"stall,omitempty"`      // of a workload that stalls, the control too
+	Losses     *Losses  `json:"losses,omitempty"`     // of a contestant that is not lossless
 }
 
 // Quantiles sum up a histogram of nanoseconds.

@@ -11,6 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"informerlab/core/buffer"
+	"informerlab/core/event"
 	"informerlab/loadgen"
 )
 
@@ -53,12 +54,8 @@ func Prepare(c Contestant, w loadgen.Workload) (*Session, error) {
 func (s *Session) Run() (*Result, error) { return s.run(hooks{}) }
 
 // Warm runs without measuring, so that code, heap and scheduler are in the
-// state that later runs find. Long workloads are warmed by a short closed loop.
+// state that later runs find: by a short closed loop of as many handlers.
 func (s *Session) Warm() error {
-	if s.workload.Name == "saturate" {
-		_, err := s.Run()
-		return err
-	}
 	w, err := loadgen.ParseWorkload(fmt.Sprintf("saturate:listeners=%d,events=20000", s.workload.Listeners))
 	if err != nil {
 		return err
@@ -88,9 +85,11 @@ func call(f func() error) error {
 // A run is one set of pipelines.
 type run struct {
 	*Session
-	pipelines []Pipeline            // by load
-	recorders [][]*loadgen.Recorder // by load, then handler
-	deadline  <-chan time.Time
+	pipelines   []Pipeline            // by load
+	recorders   [][]*loadgen.Recorder // by load, then handler
+	controllers [][]*controller       // by load, then handler; none unless handlers fill work queues
+	visitors    visitors
+	deadline    <-chan time.Time
 }
 
 // stopGrace is how long a failed run waits for its pipelines to stop. What
@@ -103,6 +102,7 @@ func (s *Session) run(h hooks) (result *Result, err error) {
 		r := &run{Session: s}
 		if result, err = r.play(ctx, h); err != nil {
 			r.unstall()
+			err = errors.Join(err, r.unread())
 			stopped := make(chan struct{})
 			go func() { defer close(stopped); r.stop() }()
 			select {
@@ -136,25 +136,32 @@ func (r *run) play(ctx context.Context, h hooks) (*Result, error) {
 		return nil, err
 	}
 	for i, p := range r.pipelines {
-		err = errors.Join(err, r.expects[i].CheckCache(p.Each))
+		err = errors.Join(err, r.checkCache(i, p, result))
 	}
 	return result, err
 }
 
 // build makes and starts one pipeline per load.
 func (r *run) build(ctx context.Context) error {
-	lossy := r.contestant.Traits.Loss != buffer.Lossless
 	for i, load := range r.loads {
 		p, err := r.contestant.New(ctx, load)
 		if err != nil {
 			return fmt.Errorf("%s: new: %w", load.Resource, err)
 		}
 		r.pipelines = append(r.pipelines, p)
-		recorders := r.workload.NewRecorders(r.expects[i], lossy)
-		for _, rec := range recorders {
-			p.AddHandler(rec)
+		h := r.handling(i)
+		if r.workload.Workers > 0 {
+			controllers := newControllers(r.workload, p)
+			r.controllers = append(r.controllers, controllers)
+			h.Tell = func(handler int, key event.Key) { controllers[handler].queue.Add(key) }
 		}
+		recorders := r.workload.NewRecorders(h)
 		r.recorders = append(r.recorders, recorders)
+		for _, rec := range recorders {
+			if err := p.AddHandler(rec, r.workload.Resync); err != nil {
+				return fmt.Errorf("%s: add handler: %w", load.Resource, err)
+			}
+		}
 	}
 	for i, p := range r.pipelines {
 		if err := p.Start(); err != nil {
@@ -162,6 +169,10 @@ func (r *run) build(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (r *run) handling(load int) loadgen.Handling {
+	return loadgen.Handling{Expect: r.expects[load], Level: r.contestant.Traits.Loss != buffer.Lossless}
 }
 
 // measure takes the figures of one run; the pipelines are started.
@@ -183,29 +194,38 @@ func (r *run) measure(h hooks) (*Result, error) {
 		}
 	}
 	r.release(start)
-	if err := r.wait(r.workload.Others()); err != nil {
+	r.visitors.begin(r, start)
+	err = r.wait(r.workload.Others())
+	wall := time.Since(start)
+	if err = errors.Join(err, r.visitors.end()); err != nil {
 		return nil, err
 	}
-	wall := time.Since(start)
 	used := take().since(before)
 	result := &Result{
 		Events:    r.events,
 		Listeners: r.workload.Listeners,
 		WallNS:    wall.Nanoseconds(),
 		CPUNS:     used.cpu.Nanoseconds(),
+		OthersCPU: used.others,
 		Allocs:    used.allocs,
 		Bytes:     used.bytes,
 	}
 	if r.workload.Stalls() {
 		result.Stall = &Stalled{Handlers: r.workload.Stalled * len(r.loads), Before: filled}
 	}
-	if r.workload.Stalled > 0 {
+	if result.Stall != nil && r.workload.Stalled > 0 {
 		err = r.drain(result.Stall, before.heap, h)
 	} else {
 		err = r.rest(result, before.heap, h)
 	}
+	if err == nil {
+		err = r.settleQueues(result)
+	}
+	if err != nil {
+		return nil, err
+	}
 	r.latencies(result)
-	return result, err
+	return result, nil
 }
 
 // fill waits until the handlers know the initial list, also what had to be
@@ -276,7 +296,7 @@ func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
 // then nothing is lost, all that was released but those.
 func (r *run) pending(released func(*loadgen.Load) int) (n int, err error) {
 	for i, p := range r.pipelines {
-		for listener, rec := range r.recorders[i][:r.workload.Stalled] {
+		for listener, rec := range r.stalledOf(i) {
 			select {
 			case <-rec.Stalled():
 			case <-r.deadline:
@@ -285,10 +305,10 @@ func (r *run) pending(released func(*loadgen.Load) int) (n int, err error) {
 		}
 		accounts := p.Accounts()
 		if accounts == nil {
-			n += r.workload.Stalled * (released(r.loads[i]) - 1)
+			n += len(r.stalledOf(i)) * (released(r.loads[i]) - 1)
 			continue
 		}
-		for _, stats := range accounts[:r.workload.Stalled] {
+		for _, stats := range accounts[:len(r.stalledOf(i))] {
 			n += int(stats.Pending + max(stats.InHand, 1) - 1) // a call that heals is in no account
 		}
 	}
@@ -340,7 +360,7 @@ const pollEvery = 50 * time.Microsecond
 // notification of it has been discarded.
 func (r *run) waitForCaches() error {
 	for i, p := range r.pipelines {
-		for !p.Has(loadgen.End) || r.discarded(i) < r.expects[i].Calls*len(r.recorders[i]) {
+		for !r.ended(p) || r.discarded(i) < r.expects[i].Calls*len(r.recorders[i]) {
 			select {
 			case <-r.deadline:
 				return fmt.Errorf("%s: the last event had not reached the cache, or the account, after %v",
@@ -352,6 +372,12 @@ func (r *run) waitForCaches() error {
 	return nil
 }
 
+// ended reports whether a cache holds the last event.
+func (r *run) ended(p Pipeline) bool {
+	_, held := p.Get(loadgen.End)
+	return held
+}
+
 // discarded returns how many notifications of a load no handler will get.
 func (r *run) discarded(load int) (n int) {
 	for _, stats := range r.pipelines[load].Accounts() {
@@ -360,17 +386,22 @@ func (r *run) discarded(load int) (n int) {
 	return n
 }
 
-// latencies merges what recorders and generators measured in an open load.
+// latencies merges what recorders and generators measured.
 func (r *run) latencies(result *Result) {
-	var latency, lateness []*hdrhistogram.Histogram
+	var latency, lateness, gaps []*hdrhistogram.Histogram
+	var work time.Duration
+	events := 0
 	for i, p := range r.pipelines {
-		lateness = append(lateness, p.Lateness())
+		pace := p.Pace()
+		lateness, gaps = append(lateness, pace.Lateness), append(gaps, pace.GapError)
+		work, events = work+pace.Work, events+pace.Events
 		for _, rec := range r.recorders[i][r.workload.Others():] {
 			latency = append(latency, rec.Latency())
 			result.PauseNS = max(result.PauseNS, rec.Pause().Nanoseconds())
 		}
 	}
-	result.Latency, result.Lateness = quantilesOf(latency), quantilesOf(lateness)
+	result.Latency, result.Lateness, result.GapError = quantilesOf(latency), quantilesOf(lateness), quantilesOf(gaps)
+	result.GeneratorNS = float64(work.Nanoseconds()) / float64(max(events, 1))
 }
 
 // settle adds to a result what is exact only now that the pipelines have stopped.
@@ -383,7 +414,7 @@ func (r *run) settle(result *Result) {
 		for _, rec := range r.recorders[i] {
 			result.Calls += rec.Calls()
 		}
-		for _, rec := range r.recorders[i][:r.workload.Stalled] {
+		for _, rec := range r.stalledOf(i) {
 			result.Stall.DrainCalls += rec.CallsAfterStall()
 		}
 		if lossy {
@@ -392,9 +423,30 @@ func (r *run) settle(result *Result) {
 	}
 }
 
-// stop ends all pipelines.
+// stalledOf returns the recorders of a load that stop until the others are done.
+func (r *run) stalledOf(load int) []*loadgen.Recorder {
+	if !r.workload.Stalls() {
+		return nil
+	}
+	return r.recorders[load][:r.workload.Stalled]
+}
+
+// unread returns why loads that are read meanwhile could not be read.
+func (r *run) unread() (err error) {
+	for _, load := range r.loads {
+		err = errors.Join(err, load.Err())
+	}
+	return err
+}
+
+// stop ends all pipelines and work queues.
 func (r *run) stop() {
 	for _, p := range r.pipelines {
 		p.Stop()
+	}
+	for _, controllers := range r.controllers {
+		for _, c := range controllers {
+			c.stop()
+		}
 	}
 }

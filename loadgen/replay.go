@@ -1,0 +1,418 @@
+package loadgen
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/atomic"
+
+	"informerlab/core/event"
+	"informerlab/core/source"
+	"informerlab/loadgen/trace"
+)
+
+// A Replay describes the loads of a trace, one per resource. All are on one
+// clock, whose zero is the first event after the initial lists: started together
+// they keep the recorded order of events across resources.
+type Replay struct {
+	// Open opens the trace at its beginning. It is read once to build the
+	// loads; if they are Fresh, each of their streams reads it again.
+	Open func() (io.ReadCloser, error)
+	Name string // the file's name, for messages
+	// Speed divides the recorded times: 1 = as recorded, 100 = a hundred times
+	// as fast, 0 = closed loops.
+	Speed float64
+	// Fresh makes the events while they are handed out, so that the memory
+	// for it does not grow with the trace. Otherwise they are built beforehand,
+	// as the fastest way to hand them out.
+	Fresh bool
+}
+
+// Loads reads the trace and returns its loads, ordered by the names of their
+// resources. A line that is no record, or that cannot follow the ones before it,
+// is a *trace.Error. It panics if Speed is negative or not a number.
+func (r Replay) Loads() ([]*Load, error) {
+	if !(r.Speed >= 0) {
+		panic(fmt.Sprintf("loadgen: replay at speed %v: expected 0 or more", r.Speed))
+	}
+	reader, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	p := pass{Replay: r, first: -1, resources: map[string]recording{}}
+	for {
+		var record trace.Record
+		if err := reader.Next(&record); errors.Is(err, io.EOF) {
+			return p.loads(), nil
+		} else if err != nil {
+			return nil, err
+		}
+		p.record(&record)
+	}
+}
+
+// times returns when the events of all resources were recorded.
+func (r Replay) times() (times []time.Duration, err error) {
+	reader, err := r.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	for {
+		var record trace.Record
+		if err := reader.Next(&record); errors.Is(err, io.EOF) {
+			return times, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if !record.Initial && record.Type != source.Bookmark {
+			times = append(times, time.Duration(record.T))
+		}
+	}
+}
+
+// A reader is an open trace and its file.
+type reader struct {
+	*trace.Reader
+	file io.Closer
+}
+
+func (r *reader) Close() {
+	r.Reader.Close()
+	_ = r.file.Close() // it was only read
+}
+
+func (r Replay) reader() (*reader, error) {
+	file, err := r.Open()
+	if err != nil {
+		return nil, fmt.Errorf("loadgen: replay: %w", err)
+	}
+	opened, err := trace.NewReader(file, r.Name)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return &reader{opened, file}, nil
+}
+
+// A pass is one reading of a trace to make loads of it.
+type pass struct {
+	Replay
+	first     int64 // t of the first event after an initial list; -1 = none yet
+	resources map[string]recording
+}
+
+// A recording becomes the load of one resource, record by record.
+type recording interface {
+	list(r *trace.Record) // of the initial list, in order; the bookmark at its end too
+	event(r *trace.Record)
+	load(first int64) *Load
+}
+
+func (p *pass) record(r *trace.Record) {
+	res := p.resources[string(r.Resource)]
+	if res == nil {
+		name := string(r.Resource)
+		if res = newCollected(name, p.Speed); p.Fresh {
+			res = newStreamed(name, p.Replay)
+		}
+		p.resources[name] = res
+	}
+	if r.Initial {
+		res.list(r)
+		return
+	}
+	if p.first < 0 {
+		p.first = r.T
+	}
+	res.event(r)
+}
+
+func (p *pass) loads() (all []*Load) {
+	for _, name := range slices.Sorted(maps.Keys(p.resources)) {
+		all = append(all, p.resources[name].load(p.first))
+	}
+	return all
+}
+
+// maxDue, some 146 years, keeps intended times clear of overflow however slow
+// the replay.
+const maxDue = 1 << 62
+
+// scaled returns when an event is due that was recorded at t.
+func scaled(t, first int64, speed float64) time.Duration {
+	if speed == 0 {
+		return notTimed
+	}
+	return time.Duration(min(float64(t-first)/speed, maxDue))
+}
+
+// collected is the recording of a load that is built beforehand.
+type collected struct {
+	builder *builder
+	speed   float64
+	numbers map[string]uint32 // of keys
+	listed  []uint32
+	times   []int64
+	newest  uint64 // version
+}
+
+func newCollected(resource string, speed float64) *collected {
+	return &collected{builder: newBuilder(resource), speed: speed, numbers: map[string]uint32{}}
+}
+
+// object adds the object of a record. The key's text is kept once, whatever
+// becomes of it; the empty one stands for all bookmarks.
+func (r *collected) object(record *trace.Record) uint32 {
+	b := r.builder
+	number, known := r.numbers[string(record.Key)]
+	if !known {
+		text := b.text.bytes(record.Key)
+		number = b.key(keyOf(text))
+		r.numbers[text] = number
+	}
+	r.newest = record.Version
+	id := b.object(number, b.text.bytes(record.RV))
+	if record.Object != nil {
+		payload := slices.Clone(record.Object)
+		b.load.objects[id-1].payload = &payload
+	}
+	return id
+}
+
+func (r *collected) list(record *trace.Record) {
+	if record.Type == source.Bookmark {
+		r.newest = record.Version
+		r.builder.list(r.builder.text.bytes(record.RV), r.listed)
+		return
+	}
+	r.listed = append(r.listed, r.object(record))
+}
+
+func (r *collected) event(record *trace.Record) {
+	r.builder.event(r.object(record), record.Type)
+	r.times = append(r.times, record.T)
+}
+
+func (r *collected) load(first int64) *Load {
+	load := r.builder.finish(strconv.FormatUint(r.newest+1, 10))
+	if r.speed > 0 {
+		load.Due = make([]time.Duration, 0, len(r.times)+1)
+		for _, t := range r.times {
+			load.Due = append(load.Due, scaled(t, first, r.speed))
+		}
+		load.Due = append(load.Due, load.Duration()) // the sentinel comes with the last event
+	}
+	return load
+}
+
+func keyOf(text string) event.Key {
+	namespace, name, found := strings.Cut(text, "/")
+	if !found {
+		namespace, name = "", text
+	}
+	return event.Key{Namespace: namespace, Name: name}
+}
+
+// replay is what the streams of a fresh load read.
+type replay struct {
+	Replay
+	resource string
+	first    int64
+	newest   uint64 // version in the trace
+	events   int    // the sentinel included
+	span     time.Duration
+	speed    float64
+	expect   *Expect
+	failed   atomic.Error // of a stream that could not read what was there before
+}
+
+// Err returns why a stream of the load ended before its time, or nil. Any
+// goroutine may call it.
+func (l *Load) Err() error {
+	if l.replay == nil {
+		return nil
+	}
+	return l.replay.failed.Load()
+}
+
+// A cast makes the objects of one resource as its records come. Like the cache
+// it knows only what exists.
+type cast struct {
+	live map[string]*actor
+	ids  uint32
+}
+
+// An actor is an object that exists.
+type actor struct {
+	key  *key
+	held uint32 // ID of its present state
+}
+
+// play returns the object that a record brings, which has the next ID, and the
+// ID of the state before it, 0 if there was none.
+func (c *cast) play(r *trace.Record, due time.Duration) (o *Object, before uint32) {
+	c.ids++
+	a := c.live[string(r.Key)]
+	if a == nil {
+		text := string(r.Key)
+		a = &actor{key: &key{keyOf(text), unnumbered}}
+		if r.Type != source.Bookmark {
+			c.live[text] = a
+		}
+	}
+	before, a.held = a.held, c.ids
+	if r.Type == source.Deleted {
+		delete(c.live, string(r.Key))
+	}
+	o = &Object{Mark: Mark{key: a.key, due: due, id: c.ids}, version: string(r.RV)}
+	if r.Object != nil {
+		payload := slices.Clone(r.Object)
+		o.payload = &payload
+	}
+	return o, before
+}
+
+// content returns what exists.
+func (c *cast) content() content {
+	all := content{sparse: make(map[event.Key]uint32, len(c.live))}
+	for _, a := range c.live {
+		all.sparse[a.key.Key] = a.held
+	}
+	return all
+}
+
+// streamed is the recording of a fresh load. It only looks what will come.
+type streamed struct {
+	cast
+	replay
+	all  *Load
+	last int64
+}
+
+func newStreamed(resource string, r Replay) *streamed {
+	s := &streamed{cast: cast{live: map[string]*actor{}}, all: &Load{Resource: resource, fresh: true}}
+	s.replay = replay{Replay: r, resource: resource, events: 1, speed: r.Speed}
+	s.all.Lists = []List{{}}
+	s.expect = &Expect{load: s.all, Ordered: true, Checksum: checksumSeed}
+	return s
+}
+
+func (s *streamed) list(r *trace.Record) {
+	list, e := &s.all.Lists[0], s.expect
+	if r.Type != source.Bookmark {
+		o, _ := s.play(r, notTimed)
+		list.Objects = append(list.Objects, o)
+		e.call(encode(callAdd, true, 0, o.id))
+		return
+	}
+	list.Version, s.newest = string(r.RV), r.Version
+	e.Initial, e.Filled = e.Calls, e.Calls
+	e.at[listed] = state{e.Calls, s.content()}
+	e.at[filled] = e.at[listed]
+}
+
+func (s *streamed) event(r *trace.Record) {
+	o, before := s.play(r, notTimed)
+	switch r.Type {
+	case source.Added:
+		s.expect.call(encode(callAdd, false, 0, o.id))
+	case source.Modified:
+		s.expect.call(encode(callUpdate, false, before, o.id))
+	case source.Deleted:
+		s.expect.call(encode(callDelete, false, o.id, 0))
+	}
+	s.events++
+	s.newest, s.last = r.Version, r.T
+}
+
+func (s *streamed) load(first int64) *Load {
+	s.expect.call(encode(callAdd, false, 0, s.ids+1))
+	end := s.content()
+	end.sparse[End] = s.ids + 1
+	s.expect.at[done] = state{s.expect.Calls, end}
+	s.first = first
+	if s.events > 1 && s.speed > 0 {
+		s.span = scaled(s.last, first, s.speed)
+	}
+	s.all.replay = &s.replay
+	return s.all
+}
+
+// open returns a feed that reads the trace again.
+func (r *replay) open() feed {
+	return &reading{replay: r, cast: cast{live: map[string]*actor{}}}
+}
+
+// reading is the feed of a fresh load that is read from a trace.
+type reading struct {
+	*replay
+	cast
+	reader *reader // nil before the first event and after the last
+	ahead  Event   // the next event, if its object is not nil
+	handed int
+}
+
+func (r *reading) take(dst []Event, by time.Duration) (n int, later time.Duration, ended bool) {
+	for ; n < len(dst) && r.handed < r.events; n++ {
+		if r.ahead.Object == nil && !r.read() {
+			return n, 0, n == 0
+		}
+		if r.ahead.Due > by {
+			return n, r.ahead.Due, false
+		}
+		dst[n], r.ahead = r.ahead, Event{}
+		r.handed++
+	}
+	return n, 0, n == 0
+}
+
+// read reads the next event. After the last one comes the sentinel.
+func (r *reading) read() bool {
+	if r.handed == r.events-1 {
+		k := &key{End, unnumbered}
+		version := strconv.FormatUint(r.newest+1, 10)
+		due := notTimed
+		if r.speed > 0 {
+			due = r.span
+		}
+		r.ahead = Event{&Object{Mark: Mark{key: k, due: due, id: r.ids + 1}, version: version}, due, source.Added}
+		return true
+	}
+	var err error
+	if r.reader == nil {
+		r.reader, err = r.Replay.reader()
+	}
+	for err == nil {
+		var record trace.Record
+		if err = r.reader.Next(&record); err != nil || string(record.Resource) != r.resource {
+			continue
+		}
+		due := scaled(record.T, r.first, r.speed)
+		if record.Initial {
+			if record.Type != source.Bookmark {
+				r.play(&record, notTimed)
+			}
+			continue
+		}
+		o, _ := r.play(&record, due)
+		r.ahead = Event{o, due, record.Type}
+		return true
+	}
+	r.failed.Store(fmt.Errorf("loadgen: replay: %s, which was read before: %w", r.Name, err))
+	return false
+}
+
+func (r *reading) close() {
+	if r.reader != nil {
+		r.reader.Close()
+		r.reader = nil
+	}
+}
