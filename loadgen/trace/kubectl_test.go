@@ -126,23 +126,26 @@ func TestFromKubectlTakesLists(t *testing.T) {
 func TestFromKubectlTellsBadInput(t *testing.T) {
 	const good = "{\n    \"type\": \"ADDED\",\n    \"object\": {\"kind\": \"Pod\", \"metadata\": {\n" +
 		"        \"name\": \"a\", \"resourceVersion\": \"3\"\n    }}\n}\n"
+	const syntax = " looking for beginning of value, expected JSON as kubectl prints it"
 	for in, want := range map[string]string{
-		"":                                     "in:1:1: found the end of the input, expected at least one watch event",
-		good + "NAME   READY":                  "in:7:1: found invalid character 'N' looking for beginning of value, expected JSON as kubectl prints it",
-		good + "{\n  \"type\": x}":             "in:8:11: found invalid character 'x' looking for beginning of value, expected JSON as kubectl prints it",
-		good + "[1]":                           "in:7:1: found [1], expected a watch event or a list",
-		good + "\n {\"kind\":\"Pod\"}":         "in:8:2: found a value without type, expected a watch event: kubectl needs --output-watch-events",
-		strings.ReplaceAll(good, "ADDED", "X"): `in:2:13: found type = "X", expected ADDED, MODIFIED, DELETED, BOOKMARK or ERROR`,
-		strings.ReplaceAll(good, `"3"`, `"x"`): `in:4:41: found rv "x", expected a resource version in decimal digits`,
-		strings.ReplaceAll(good, `"3"`, `3`):   `in:4:41: found resourceVersion = 3, expected text in quotes`,
-		strings.ReplaceAll(good, `"name"`, `"n"`): "in:3:15: found an object without a name, " +
+		"":                         "1:1: found the end of the input, expected at least one watch event",
+		good + "NAME   READY":      "7:1: found invalid character 'N'" + syntax,
+		good + "{\n  \"type\": x}": "8:11: found invalid character 'x'" + syntax,
+		good + "[1]":               "7:1: found [1], expected a watch event or a list",
+		good + "\n {\"kind\":\"Pod\"}": "8:2: found a value without type, " +
+			"expected a watch event: kubectl needs --output-watch-events",
+		strings.ReplaceAll(good, "ADDED", "X"): `2:13: found type = "X", ` +
+			"expected ADDED, MODIFIED, DELETED, BOOKMARK or ERROR",
+		strings.ReplaceAll(good, `"3"`, `"x"`): `4:41: found rv "x", expected a resource version in decimal digits`,
+		strings.ReplaceAll(good, `"3"`, `3`):   `4:41: found resourceVersion = 3, expected text in quotes`,
+		strings.ReplaceAll(good, `"name"`, `"n"`): "3:15: found an object without a name, " +
 			"expected metadata.name in it, or a key beside it",
-		strings.ReplaceAll(good, `"kind"`, `"k"`): "in:3:15: found an object without kind, expected one, or -resource",
-		`{"type":"ADDED"}`:                        `in:1:1: found no object, expected "object":{…} in a watch event`,
-		`{"items":[7]}`:                           "in:1:11: found 7, expected an object in the list",
+		strings.ReplaceAll(good, `"kind"`, `"k"`): "3:15: found an object without kind, expected one, or -resource",
+		`{"type":"ADDED"}`:                        `1:1: found no object, expected "object":{…} in a watch event`,
+		`{"items":[7]}`:                           "1:11: found 7, expected an object in the list",
 	} {
 		_, _, err := tryConvert(strings.NewReader(in), KubectlOptions{})
-		assert.EqualError(t, err, want)
+		assert.EqualError(t, err, "in:"+want)
 	}
 	broken := errors.New("disk on fire")
 	_, _, err := tryConvert(io.MultiReader(strings.NewReader(good), iotest.ErrReader(broken)), KubectlOptions{})

@@ -59,6 +59,7 @@ func commands() []command {
 		{"run", "measure buffers under workloads", (*lab).run},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
+		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}
 }
