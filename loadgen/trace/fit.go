@@ -283,6 +283,7 @@ func (f *Fitted) WriteTOML(w io.Writer) error {
 		"shrink = %.4g  # percent of events that delete a key for good\n"+
 		"size = %.0f\nsigma = %.3f  # 99%% of sizes are below %.0f, %d recorded\n",
 		arrival, remark, f.Rate, f.Events, f.Span.Seconds(), peak, f.Keys, f.KeysEnd, f.KeysMost,
-		pick, f.Skew, 100*f.Top10Model, 100*f.Top10, f.Churn, f.Grow, f.Shrink, f.Size, f.Sigma, f.SizeP99Model, f.SizeP99)
+		pick, f.Skew, 100*f.Top10Model, 100*f.Top10, f.Churn, f.Grow, f.Shrink,
+		f.Size, f.Sigma, f.SizeP99Model, f.SizeP99)
 	return err
 }

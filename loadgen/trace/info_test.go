@@ -209,10 +209,31 @@ func TestDescribeKnowsKeysThatComeBack(t *testing.T) {
 	info, err := Describe(r)
 	require.NoError(t, err)
 	assert.Equal(t, [4]float64{0.2, 0.2, 0.4, 0.4}, info.All.Coalescible)
-	assert.Equal(t, Lives{Count: 3, Mean: 5.0 / 3, P99: 2, Max: 2, Top1: 0.4, Top10: 0.4, Gini: 2.0 / 15}, info.All.Lives)
+	want := Lives{Count: 3, Mean: 5.0 / 3, P99: 2, Max: 2, Top1: 0.4, Top10: 0.4, Gini: 2.0 / 15}
+	assert.Equal(t, want, info.All.Lives)
 	assert.Equal(t, Backlog{3, 1, 21}, info.Resources[0].Stalled[0])
 	var out strings.Builder
 	require.NoError(t, info.Write(&out))
 	assert.Contains(t, out.String(), "version 0, compact, plain; 5 events in 190.0 s")
 	assert.Regexp(t, `pods +20\.0% +20\.0% +40\.0% +40\.0%`, out.String())
+}
+
+// Windows are as long as they say to the nanosecond, and a key that is deleted
+// and comes back at the same time is not forgotten.
+func TestDescribeAtTheEdges(t *testing.T) {
+	const text = `{"t":0,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}
+{"t":0,"resource":"pods","type":"ADDED","key":"a","rv":"2"}
+{"t":1000000000,"resource":"pods","type":"DELETED","key":"a","rv":"3"}
+{"t":1000000000,"resource":"pods","type":"ADDED","key":"a","rv":"4"}
+{"t":40000000000,"resource":"pods","type":"MODIFIED","key":"a","rv":"5"}
+{"t":41000000001,"resource":"pods","type":"MODIFIED","key":"a","rv":"6"}
+`
+	r, err := NewReader(strings.NewReader(text), "x")
+	require.NoError(t, err)
+	info, err := Describe(r)
+	require.NoError(t, err)
+	assert.Equal(t, [4]float64{0.2, 0.2, 0.4, 0.6}, info.All.Coalescible)
+	assert.Equal(t, int64(2), info.All.Stalled[0].Events)
+	assert.Equal(t, int64(2), info.All.Lives.Count)
+	assert.Equal(t, int64(3), info.All.Lives.Max)
 }

@@ -115,7 +115,8 @@ func TestFromKubectlTakesLists(t *testing.T) {
 		`2000000000 ingresses BOOKMARK true "" "" 9 9 gen=0 size=0 `,
 	}, got)
 	for _, only := range []source.EventType{source.Added, source.Modified, source.Deleted} {
-		event := `{"type":"` + only.String() + `","object":{"kind":"Pod","metadata":{"name":"a","resourceVersion":"1"}}}`
+		event := `{"type":"` + only.String() +
+			`","object":{"kind":"Pod","metadata":{"name":"a","resourceVersion":"1"}}}`
 		_, trace, err := tryConvert(strings.NewReader(event+`{"kind":"List","items":[]}`), KubectlOptions{})
 		require.NoError(t, err)
 		_, _, err = readAll(bytes.NewReader(trace), "legal")

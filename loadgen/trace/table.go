@@ -18,7 +18,8 @@ func (i *Info) Write(out io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	rows := append(i.Resources[:len(i.Resources):len(i.Resources)], i.All)
 	fmt.Fprintf(w, "version %d, %s, %s; %d events in %.1f s, %d objects in initial lists, %d bookmarks\n",
-		i.Header.Version, kind, i.Header.Compression, i.All.Events(), i.Length.Seconds(), i.All.Initial, i.All.Bookmarks)
+		i.Header.Version, kind, i.Header.Compression,
+		i.All.Events(), i.Length.Seconds(), i.All.Initial, i.All.Bookmarks)
 	table := func(title, heads string, row func(r *ResourceInfo)) {
 		fmt.Fprintf(t, "\n%s\n\t%s\t\n", title, heads)
 		for n := range rows {
@@ -45,17 +46,18 @@ func (i *Info) Write(out io.Writer) error {
 	table("Size of objects, bytes", "mean\tp50\tp99\tmax", func(r *ResourceInfo) {
 		fmt.Fprintf(t, "%.0f\t%d\t%d\t%d", r.Sizes.Mean, r.Sizes.P50, r.Sizes.P99, r.Sizes.Max)
 	})
-	table("Events that another one of the same key follows within", windows(CoalesceWindows[:]), func(r *ResourceInfo) {
+	const coalescible = "Events that another one of the same key follows within"
+	table(coalescible, windows(CoalesceWindows[:]), func(r *ResourceInfo) {
 		for n, share := range r.Coalescible {
 			fmt.Fprintf(t, "%s%.1f%%", tab(n), 100*share)
 		}
 	})
-	table("The most that a listener collects that stands still for (events, keys, MB)", windows(StallWindows[:]),
-		func(r *ResourceInfo) {
-			for n, b := range r.Stalled {
-				fmt.Fprintf(t, "%s%d, %d, %.2f", tab(n), b.Events, b.Keys, float64(b.Bytes)/1e6)
-			}
-		})
+	const stalled = "The most that a listener collects that stands still for (events, keys, MB)"
+	table(stalled, windows(StallWindows[:]), func(r *ResourceInfo) {
+		for n, b := range r.Stalled {
+			fmt.Fprintf(t, "%s%d, %d, %.2f", tab(n), b.Events, b.Keys, float64(b.Bytes)/1e6)
+		}
+	})
 	_, err := out.Write(w.Bytes())
 	return err
 }

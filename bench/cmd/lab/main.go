@@ -7,6 +7,7 @@
 //	lab run -workload my.toml -set keys=5    a workload of yours, with another option
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
+//	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
 //
 // Tables go to standard output, progress and messages to standard error. The

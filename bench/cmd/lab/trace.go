@@ -182,7 +182,8 @@ func (l *lab) traceFit(ctx context.Context, args []string) error {
 			}
 		}
 		if *resource != "" && !slices.Contains(names, *resource) {
-			return usagef("trace fit: found no events of %q, expected one of %s", *resource, strings.Join(names, ", "))
+			return usagef("trace fit: found no events of %q, expected one of %s",
+				*resource, strings.Join(names, ", "))
 		}
 		_, err = io.WriteString(l.out, text.String())
 		return err
@@ -243,7 +244,7 @@ func (o outputFlags) write(l *lab, use func(out io.Writer, c trace.Compression) 
 func (l *lab) traceCut(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("trace cut", flag.ContinueOnError)
 	var o trace.CutOptions
-	flags.DurationVar(&o.From, "from", 0, "`time` in the trace where the cut begins; what exists then is its initial list")
+	flags.DurationVar(&o.From, "from", 0, "`time` in the trace where it begins; what exists then is its initial list")
 	flags.DurationVar(&o.To, "to", 0, "`time` in the trace before which it ends; 0 = the end")
 	resources := flags.String("resource", "", "`name,name`: these alone")
 	flags.BoolVar(&o.Compact, "compact", false, "leave objects out")
