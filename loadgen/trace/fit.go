@@ -39,6 +39,10 @@ var fitWindows = [...]time.Duration{10 * time.Second, time.Second, rateWindow}
 // enoughWindows is how many windows make a variance worth something.
 const enoughWindows = 20
 
+// enoughEvents is from how many events on the fit looks for bursts and skew:
+// fewer look like both, whatever they came from.
+const enoughEvents = 100
+
 // graveyard is how many deleted keys of a resource a fit remembers, to know a
 // key that comes back from a new one.
 const graveyard = 1 << 16
@@ -49,7 +53,8 @@ const graveyard = 1 << 16
 //
 // Rates and shares are the recorded ones. Bursts are fitted by FitBursts, skew by
 // maximum likelihood, sizes by moments: a lognormal size with the recorded mean
-// m and variance v has sigma² = ln(1+v/m²).
+// m and variance v has sigma² = ln(1+v/m²). Fewer than 100 events are taken for a
+// Poisson process, fewer than 100 MODIFIED for uniform keys.
 func Fit(r *Reader) ([]Fitted, error) {
 	f := map[string]*fitter{}
 	var rec Record
@@ -189,11 +194,13 @@ func (f *fitter) fitted(end int64) Fitted {
 		Keys:    int64(math.Round((f.alive + float64(len(f.keys))*float64(end-f.last)) / float64(max(span, 1)))),
 		KeysEnd: int64(len(f.keys)), KeysMost: f.most,
 		Churn: percent(2 * f.readded), Grow: percent(f.added - f.readded), Shrink: percent(f.deleted - f.readded),
-		Skew: f.updates.skew(), Top10: f.updates.top(10),
-		Size: f.sizeMean, SizeP99: f.sizes.quantiles().P99,
+		Top10: f.updates.top(10),
+		Size:  f.sizeMean, SizeP99: f.sizes.quantiles().P99,
 	}
-	lives, _ := f.updates.totals()
-	if lives > 0 {
+	if f.modified >= enoughEvents {
+		out.Skew = f.updates.skew()
+	}
+	if lives, _ := f.updates.totals(); lives > 0 {
 		out.Top10Model = zipfTop((lives+9)/10, lives, out.Skew)
 	}
 	if f.sizeMean > 0 {
@@ -202,17 +209,17 @@ func (f *fitter) fitted(end int64) Fitted {
 		const z99 = 2.3263478740408408 // of the standard normal distribution
 		out.SizeP99Model = f.sizeMean * math.Exp(float64(z99*out.Sigma)-square/2)
 	}
-	out.Bursts = f.bursts(out.Rate)
+	out.Bursts = f.bursts(events, out.Rate)
 	return out
 }
 
 // bursts fits bursts to the counts in the longest windows of which there are
 // enough, and those of 100 ms.
-func (f *fitter) bursts(rate float64) Bursts {
+func (f *fitter) bursts(events int64, rate float64) Bursts {
 	const short = len(fitWindows) - 1
-	b := Bursts{P99: f.rates.quantiles().P99, Max: f.rates.max}
+	b := Bursts{Peak: 1, P99: f.rates.quantiles().P99, Max: f.rates.max}
 	for i, w := range fitWindows[:short] {
-		if f.windows[i].count >= enoughWindows {
+		if events >= enoughEvents && f.windows[i].count >= enoughWindows {
 			b.Peak, b.Period = FitBursts(rate, rateWindow, f.windows[short].dispersion(), w, f.windows[i].dispersion())
 			break
 		}

@@ -115,6 +115,26 @@ func TestFitOfLifeCycles(t *testing.T) {
 	assert.Equal(t, 100*time.Second, f.Span)
 }
 
+func TestFitOfFewEventsIsPlain(t *testing.T) {
+	m := &maker{}
+	m.list()
+	for i := range int64(99) {
+		m.add(1e9+i, source.Added, fmt.Sprint("k", i), 0)
+	}
+	m.add(600e9, source.Bookmark, "", 0)
+	f := m.fit(t)
+	assert.Equal(t, 1.0, f.Bursts.Peak)
+	assert.Zero(t, f.Skew)
+	var text strings.Builder
+	require.NoError(t, f.WriteTOML(&text))
+	assert.Contains(t, text.String(), "arrival = \"poisson\"  # 99% of 100 ms have at most")
+	assert.Contains(t, text.String(), "pick = \"uniform\"\n")
+	m.records = m.records[:len(m.records)-1]
+	m.add(2e9, source.Added, "one more", 0)
+	m.add(600e9, source.Bookmark, "", 0)
+	assert.Greater(t, m.fit(t).Bursts.Peak, 10.0)
+}
+
 func TestFitBurstsOfPoisson(t *testing.T) {
 	peak, period := FitBursts(10, time.Second, 1, 10*time.Second, 1)
 	assert.Equal(t, 1.0, peak)

@@ -292,6 +292,11 @@ func (l *lab) traceFromKubectl(ctx context.Context, args []string) error {
 	case given["rate"] && !(o.Rate > 0 && o.Rate <= 1e9) || math.IsNaN(o.Rate):
 		return usagef("trace from-kubectl: -rate=%v: expected events a second, more than 0", o.Rate)
 	}
+	// Ctrl-C is meant for kubectl, which gets it too: what it printed until then
+	// is the trace. Only reading of a file ends. The second one ends lab.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
 	in, name := l.in, "standard input"
 	if path := flags.Arg(0); path != "" && path != "-" {
 		file, err := os.Open(path)
@@ -299,13 +304,8 @@ func (l *lab) traceFromKubectl(ctx context.Context, args []string) error {
 			return usage{err}
 		}
 		defer func() { _ = file.Close() }() // it was only read
-		in, name = file, path
+		in, name = ctxReader{ctx, file}, path
 	}
-	// Ctrl-C is meant for kubectl, which gets it too: what it printed until then
-	// is the trace. The second one ends lab.
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)()
 	return output.write(l, func(out io.Writer, c trace.Compression) error {
 		w, err := trace.NewWriter(out, trace.Header{Objects: !*compact, Compression: c})
 		if err != nil {
