@@ -33,7 +33,7 @@ func (b Bursts) remark() string {
 // With r the rate and c = 1/(mean time on) + 1/(mean time off), counts in a
 // window t have the dispersion 1 + 2r(peak-1)·(ct-1+exp(-ct))/(c²t): Fischer and
 // Meier-Hellstern, "The Markov-modulated Poisson process (MMPP) cookbook",
-// Performance Evaluation 18 (1993), section 5. The quotient of two dispersions,
+// Performance Evaluation 18 (1993). The quotient of two dispersions,
 // each less 1, depends on c alone and falls with it, so c is found by halving;
 // peak and period follow. Where bursts seem to last longer than any window, or
 // less than all, c is the nearest of 1/1000 s and 1000/s. Dispersions of at most
