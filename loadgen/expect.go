@@ -120,16 +120,17 @@ func (m *model) event(e Event) {
 }
 
 // list replaces the model by a list and notes the calls that this makes: what is
-// as before makes none, and what is gone a delete with the state that was held.
+// as before makes an update from the same to the same, as a resync does (a
+// handler gets it unless the informer has found that it wants no resync), and
+// what is gone a delete with the state that was held.
 func (m *model) list(l List, initial bool) {
 	present := make([]bool, len(m.held))
 	for _, o := range l.Objects {
 		held := &m.held[o.key.number]
-		switch present[o.key.number] = true; *held {
-		case o.id:
-		case 0:
+		present[o.key.number] = true
+		if *held == 0 {
 			m.call(encode(callAdd, initial, 0, o.id))
-		default:
+		} else {
 			m.call(encode(callUpdate, false, *held, o.id))
 		}
 		*held = o.id

@@ -31,8 +31,8 @@ type drawn struct {
 
 func (d drawn) synthetic() Synthetic {
 	s := Synthetic{
-		Seed: d.Seed, Population: population.Population{Keys: d.Keys, Pick: "uniform", Churn: d.Churn}, Events: d.Events,
-		Prefill: d.Prefill, Versions: d.Versions, Sizes: population.Sizes{Mean: d.Size},
+		Seed: d.Seed, Population: population.Population{Keys: d.Keys, Pick: "uniform", Churn: d.Churn},
+		Events: d.Events, Prefill: d.Prefill, Versions: d.Versions, Sizes: population.Sizes{Mean: d.Size},
 		Relists: d.Relists, Gap: d.Gap, Fresh: d.Fresh,
 	}
 	if d.Rate > 0 {

@@ -239,11 +239,12 @@ func TestRecordedTraceReplays(t *testing.T) {
 					level.Release(start)
 					s.Release(start)
 					cache := follow(t, s, both{r, level}, level.Done())
-					done <- errors.Join(r.Check(), level.Check(), expect.CheckCache(func(yield func(event.Key, uint64)) {
+					held := func(yield func(event.Key, uint64)) {
 						for key, o := range cache {
 							yield(key, o.ID())
 						}
-					}))
+					}
+					done <- errors.Join(r.Check(), level.Check(), expect.CheckCache(held))
 					assert.Equal(t, r.Latency().TotalCount(), level.Latency().TotalCount())
 					assert.Less(t, r.Latency().Max(), int64(time.Microsecond), load.Resource)
 					assert.Less(t, s.Pace().GapError.Max(), int64(time.Microsecond), load.Resource)

@@ -19,7 +19,7 @@ import (
 type view struct {
 	expect    *Expect
 	late      bool                 // it came when events flowed, and any object may be initial
-	resyncs   bool                 // it may be told again what it knows
+	resyncs   bool                 // it may be told again what it knows: by a resync or a relist
 	dense     []known              // by key number
 	sparse    map[event.Key]*known // of keys without a number
 	differing int                  // keys of which held is not target
@@ -37,7 +37,7 @@ type known struct {
 func newView(e *Expect, o RecorderOptions) *view {
 	e.forLevels()
 	v := &view{
-		expect: e, late: o.Late, resyncs: o.Resyncs,
+		expect: e, late: o.Late, resyncs: o.Resyncs || len(e.load.Lists) > 1,
 		dense: make([]known, len(e.load.keys)), sparse: map[event.Key]*known{},
 	}
 	return v

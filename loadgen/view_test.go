@@ -109,20 +109,23 @@ func TestLevelRecorderNoticesWhatCannotHaveBeen(t *testing.T) {
 		want  string
 		spoil func(*Load, *Recorder)
 	}{
-		{"add of object 3: it knows object 1 of that key", func(load *Load, r *Recorder) { r.Add(mark(load, 3), false) }},
-		{"add of object 4: it is not in the list", func(load *Load, r *Recorder) { r.Add(mark(load, 4), true) }},
-		{"update from object 2 to 3: it was told object 1 last", func(load *Load, r *Recorder) { r.Update(mark(load, 2), mark(load, 3)) }},
-		{"delete of object 4: it knows none of that key", func(load *Load, r *Recorder) { r.Delete(mark(load, 4), true) }},
-		{"object 1: it was told object 1 of that key before", func(load *Load, r *Recorder) { r.Update(mark(load, 1), mark(load, 1)) }},
-		{"object 1: it was told object 3 of that key before", func(load *Load, r *Recorder) {
-			r.Update(mark(load, 1), mark(load, 3))
-			r.Update(mark(load, 3), mark(load, 1))
+		{"add of object 3: it knows object 1 of that key", func(l *Load, r *Recorder) { r.Add(mark(l, 3), false) }},
+		{"add of object 4: it is not in the list", func(l *Load, r *Recorder) { r.Add(mark(l, 4), true) }},
+		{"update from object 2 to 3: it was told object 1 last",
+			func(l *Load, r *Recorder) { r.Update(mark(l, 2), mark(l, 3)) }},
+		{"delete of object 4: it knows none of that key", func(l *Load, r *Recorder) { r.Delete(mark(l, 4), true) }},
+		{"object 1: it was told object 1 of that key before",
+			func(l *Load, r *Recorder) { r.Update(mark(l, 1), mark(l, 1)) }},
+		{"object 1: it was told object 3 of that key before", func(l *Load, r *Recorder) {
+			r.Update(mark(l, 1), mark(l, 3))
+			r.Update(mark(l, 3), mark(l, 1))
 		}},
-		{"object 0: there is none", func(load *Load, r *Recorder) { r.OnDelete(event.Tombstone{Name: "x"}, true) }},
-		{"object 9: there is none, or it was never told of", func(load *Load, r *Recorder) { r.Add(mark(load, 9), false) }},
-		{"of 2 keys the last state was not told, such as first: it knows object 1: expected 3", func(*Load, *Recorder) {}},
+		{"object 0: there is none", func(l *Load, r *Recorder) { r.OnDelete(event.Tombstone{Name: "x"}, true) }},
+		{"object 9: there is none, or it was never told of", func(l *Load, r *Recorder) { r.Add(mark(l, 9), false) }},
+		{"of 2 keys the last state was not told, such as first: it knows object 1: expected 3",
+			func(*Load, *Recorder) {}},
 		{"of 2 keys the last state was not told, such as second: it knows object 0: expected 2",
-			func(load *Load, r *Recorder) { r.Update(mark(load, 1), mark(load, 3)); r.OnDelete(second, true) }},
+			func(l *Load, r *Recorder) { r.Update(mark(l, 1), mark(l, 3)); r.OnDelete(second, true) }},
 	} {
 		load, r := levelRecorder(t)
 		c.spoil(load, r)

@@ -4,7 +4,7 @@
 //	loadgen.Source ─▶ informer.Informer, its fan-out from package variants ─▶ loadgen.Recorder
 //
 // Everything else about the informers is equal: in-order queue, index by
-// namespace, no resync, default policies. What is measured is therefore always
+// namespace, panics recovered as client-go does, defaults else. What is measured is therefore always
 // the pipeline with the buffer in its place, not the buffer alone. Contestants
 // from elsewhere live in the nested module bench/peers.
 package contestants
@@ -12,6 +12,7 @@ package contestants
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"informerlab/bench/worker"
@@ -71,6 +72,8 @@ func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.P
 		Name:     load.Resource,
 		Fanout:   fanout,
 		Indexers: map[string]indexer.IndexFunc{"namespace": indexer.ByNamespace},
+		Panic:    processor.SkipAndHold,
+		Logger:   slog.New(slog.DiscardHandler), // of panics that were asked for
 	})
 	return p, nil
 }

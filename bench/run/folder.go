@@ -40,16 +40,19 @@ const (
 
 // A Manifest is the content of run.json.
 type Manifest struct {
-	Schema      int         `json:"schema"`
-	Args        []string    `json:"args"` // of lab; of absolute paths only the last element
-	Seed        uint64      `json:"seed"`
-	Buffers     []string    `json:"buffers"`
-	Workloads   []string    `json:"workloads"`
+	Schema    int      `json:"schema"`
+	Args      []string `json:"args"` // of lab; of absolute paths only the last element
+	Seed      uint64   `json:"seed"`
+	Buffers   []string `json:"buffers"`
+	Workloads []string `json:"workloads"`
+	// Described are the workloads with all their options, as files that give them again.
+	Described   []string    `json:"described"`
 	Started     time.Time   `json:"started"`
 	Finished    *time.Time  `json:"finished,omitempty"`
 	Status      string      `json:"status"` // running, complete, interrupted or failed
 	Environment Environment `json:"environment"`
 	Blocks      []*Block    `json:"blocks"`
+	Fitness     []*Fitness  `json:"fitness"`
 }
 
 // A Block tells how one block was measured and how busy the machine was.
@@ -143,7 +146,11 @@ func newManifest(p *Plan, now time.Time) Manifest {
 		m.Buffers = append(m.Buffers, arm.Buffer)
 	}
 	for _, w := range p.Workloads {
-		m.Workloads = append(m.Workloads, relative([]string{w.String()})...)
+		if filepath.IsAbs(w.Trace) {
+			w.Trace = filepath.Base(w.Trace)
+		}
+		m.Workloads = append(m.Workloads, w.String())
+		m.Described = append(m.Described, w.Describe())
 	}
 	return m
 }
@@ -215,6 +222,9 @@ func (f *Folder) write(w loadgen.Workload, arms []Arm, m *measured) error {
 	}
 	return nil
 }
+
+// Fitness tells how fit machine and generator were for each workload.
+func (f *Folder) Fitness() []*Fitness { return f.manifest.Fitness }
 
 func (f *Folder) beginBlock(number int) *Block {
 	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: readCPUTimes()}
@@ -290,8 +300,12 @@ type measured struct {
 
 func newMeasured(arms int) *measured { return &measured{results: make([][]*worker.Result, arms)} }
 
-func (m *measured) add(arm int, r *worker.Result) { m.results[arm] = append(m.results[arm], r) }
-func (m *measured) endRound()                     { m.rounds++ }
+func (m *measured) add(arm int, r *worker.Result) {
+	m.results[arm] = append(m.results[arm][:m.rounds], r)
+}
+
+// endRound makes the round count that each arm has added to.
+func (m *measured) endRound() { m.rounds++ }
 
 // medians returns the median over rounds of each metric, in the order of units.
 func medians(rounds []*worker.Result) []benchfmt.Value {

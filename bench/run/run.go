@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"informerlab/bench/flame"
+	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/loadgen"
 )
@@ -55,6 +56,9 @@ type Plan struct {
 	Profile   bool   // profile each arm in a process of its own afterwards
 	Args      []string
 	Progress  *Progress
+	// Each, if not nil, is called with each result that counts, by the goroutine
+	// that executes the plan.
+	Each func(w loadgen.Workload, arm Arm, r *worker.Result)
 }
 
 func (p *Plan) blocks(w loadgen.Workload) int {
@@ -146,21 +150,49 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block)
 		return err
 	}
 	measured := newMeasured(len(d.Arms))
-	for round := range d.rounds(w) {
-		order := d.rng.Perm(len(d.Arms))
-		block.ordered(w, d.Arms, order)
-		for _, arm := range order {
-			d.Progress.show(fmt.Sprintf("round %d/%d  %s", round+1, d.rounds(w), d.Arms[arm].Buffer))
-			result, runErr := processes[arm].run(ctx)
-			if runErr != nil {
-				// The rounds that all arms finished are a fair sample; keep them.
-				return errors.Join(runErr, d.folder.write(w, d.Arms, measured))
-			}
+	fitness := d.folder.fitness(w, d.blocks(w)*d.rounds(w))
+	for measured.rounds < d.rounds(w) {
+		d.Progress.show(fmt.Sprintf("round %d/%d", measured.rounds+1, d.rounds(w)))
+		round, err := d.round(ctx, w, processes, block, fitness)
+		if err != nil {
+			// The rounds that all arms finished are a fair sample; keep them.
+			return errors.Join(err, d.folder.write(w, d.Arms, measured))
+		}
+		if fitness.discards(round) {
+			continue
+		}
+		fitness.counts(round)
+		for arm, result := range round {
 			measured.add(arm, result)
+			if d.Each != nil {
+				d.Each(w, d.Arms[arm], result)
+			}
 		}
 		measured.endRound()
 	}
 	return d.folder.write(w, d.Arms, measured)
+}
+
+// round runs every arm once, one at a time in random order, and returns their
+// results by arm.
+func (d *driver) round(
+	ctx context.Context, w loadgen.Workload, processes []*process, block *Block, fitness *Fitness,
+) ([]*worker.Result, error) {
+	results := make([]*worker.Result, len(processes))
+	order := d.rng.Perm(len(d.Arms))
+	block.ordered(w, d.Arms, order)
+	for _, arm := range order {
+		d.Progress.show(d.Arms[arm].Buffer)
+		result, err := processes[arm].run(ctx)
+		if err == nil {
+			err = fitness.same(d.Arms[arm], result)
+		}
+		if err != nil {
+			return nil, err
+		}
+		results[arm] = result
+	}
+	return results, nil
 }
 
 // start starts the workers of arms and prepares them side by side, as

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"time"
+
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"informerlab/core/buffer"
@@ -34,12 +36,28 @@ type Result struct {
 	// OthersCPU is the share of all processors, from 0 to 1, that other programs
 	// used during the timed window; negative where it is not known.
 	OthersCPU float64 `json:"others_cpu"`
+	// PeakBytes is the largest resident set of the process so far, as
+	// getrusage tells it.
+	PeakBytes int64 `json:"peak_bytes"`
 	// Store is a hash over the keys and versions that the caches held in the
 	// end, whatever their order: the same for every contestant.
 	Store      uint64   `json:"store,string"`
 	Reconciles int      `json:"reconciles,omitempty"` // keys that workers took from work queues
 	Stall      *Stalled `json:"stall,omitempty"`      // of a workload that stalls, the control too
 	Losses     *Losses  `json:"losses,omitempty"`     // of a contestant that is not lossless
+}
+
+// lateLimit is what a generator may be late at the 99th percentile without
+// spoiling a run, however short the latencies are: about what a Go timer of an
+// idle process is late (golang/go#44343).
+const lateLimit = time.Millisecond
+
+// Spoiled reports whether the generator was so late that the latencies tell more
+// of it than of the buffer: by more than a millisecond, and by more than a tenth
+// of the latency, both at the 99th percentile. Then Metrics has no latencies.
+func (r *Result) Spoiled() bool {
+	return r.Latency != nil && r.Lateness != nil &&
+		r.Lateness.P99 > int64(lateLimit) && r.Lateness.P99 > r.Latency.P99/10
 }
 
 // Quantiles sum up a histogram of nanoseconds.
@@ -124,8 +142,11 @@ const (
 	P999               = "p99.9-ns"
 	MaxLatency         = "max-ns"
 	Pause              = "pause-ns"
+	SpoiledRuns        = "spoiled"
 	LateP50            = "generator-late-p50-ns"
 	LateP99            = "generator-late-p99-ns"
+	GapErrorP99        = "gap-error-p99-ns"
+	GeneratorNSEvent   = "generator-ns/event"
 	BacklogBefore      = "pending-before"
 	Backlog            = "pending"
 	BytesPerPending    = "B/pending"
@@ -147,7 +168,7 @@ func Units() []Unit {
 		{NSPerEvent, false}, {NSPerEventListener, false}, {OthersNSPerEvent, false}, {CPUNSPerEvent, false},
 		{BytesPerEvent, false}, {AllocsPerEvent, false},
 		{P50, false}, {P99, false}, {P999, false}, {MaxLatency, false}, {Pause, false},
-		{LateP50, false}, {LateP99, false},
+		{SpoiledRuns, false}, {LateP50, false}, {LateP99, false}, {GapErrorP99, false}, {GeneratorNSEvent, false},
 		{BacklogBefore, false}, {Backlog, false}, {BytesPerPending, false}, {BacklogBytes, false},
 		{DrainNSPerEvent, false}, {DrainNS, false}, {RetainedBytes, false},
 		{Overflow, false}, {Superseded, false}, {Annihilated, false}, {Closed, false}, {Healed, false},
@@ -184,19 +205,29 @@ func (r *Result) Metrics() []Metric {
 	return m
 }
 
-// latencies returns the figures of an open loop.
+// latencies returns the figures of an open loop, and what its generator did.
 func (r *Result) latencies() (m []Metric) {
-	if r.Latency != nil {
+	if r.Latency != nil && !r.Spoiled() {
 		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P99, float64(r.Latency.P99)},
 			Metric{P999, float64(r.Latency.P999)})
 	}
-	if r.Latency != nil && r.Stall != nil {
+	if r.Latency != nil && r.Stall != nil && !r.Spoiled() {
 		m = append(m, Metric{MaxLatency, float64(r.Latency.Max)}, Metric{Pause, float64(r.PauseNS)})
+	}
+	if r.Lateness != nil && r.Latency != nil {
+		spoiled := 0.0
+		if r.Spoiled() {
+			spoiled = 1
+		}
+		m = append(m, Metric{SpoiledRuns, spoiled})
 	}
 	if r.Lateness != nil {
 		m = append(m, Metric{LateP50, float64(r.Lateness.P50)}, Metric{LateP99, float64(r.Lateness.P99)})
 	}
-	return m
+	if r.GapError != nil {
+		m = append(m, Metric{GapErrorP99, float64(r.GapError.P99)})
+	}
+	return append(m, Metric{GeneratorNSEvent, r.GeneratorNS})
 }
 
 // backlog returns the figures of stopped handlers. Of one that stopped in an

@@ -207,6 +207,7 @@ func (r *run) measure(h hooks) (*Result, error) {
 		WallNS:    wall.Nanoseconds(),
 		CPUNS:     used.cpu.Nanoseconds(),
 		OthersCPU: used.others,
+		PeakBytes: peak(),
 		Allocs:    used.allocs,
 		Bytes:     used.bytes,
 	}

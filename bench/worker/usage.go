@@ -44,6 +44,16 @@ func (u usage) since(before usage) usage {
 	return used
 }
 
+// peak returns the largest resident set that the process has had, in bytes.
+func peak() int64 {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // as above
+	if runtime.GOOS == "darwin" {
+		return r.Maxrss // there in bytes
+	}
+	return r.Maxrss << 10
+}
+
 // processors returns how long all processors together have been busy, with this
 // program or others or taken away by a hypervisor, and how long they have been
 // there. Both are 0 where the system does not tell: it does in the first line of

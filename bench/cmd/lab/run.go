@@ -52,12 +52,22 @@ func (l *lab) run(ctx context.Context, args []string) error {
 		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
 	}
 	err = run.Execute(ctx, plan, folder)
+	l.tellFitness(folder)
 	results, tableErr := readResults(folder.Path)
 	if tableErr == nil {
 		tableErr = l.printTable(results, "")
 	}
 	fmt.Fprintf(l.errOut, "lab: results in %s\n", folder.Path)
 	return cmp.Or(err, tableErr)
+}
+
+// tellFitness tells which workloads were disturbed, or spoiled by their generator.
+func (l *lab) tellFitness(folder *run.Folder) {
+	for _, f := range folder.Fitness() {
+		if s := f.String(); s != "" {
+			fmt.Fprintf(l.errOut, "lab: %s: %s\n", f.Workload, s)
+		}
+	}
 }
 
 // plan reads the command line of run: what to measure, the parent of the results
