@@ -11,10 +11,13 @@ import (
 type feed interface {
 	// take puts events into dst, those that come next as far as they are due by
 	// then, but none after a Failed one, and returns their number. If that is 0, either the next one is due
-	// later, or there is none and ended is true.
-	take(dst []Event, by time.Duration) (n int, later time.Duration, ended bool)
-	// close gives back what the feed holds. The other methods are not called
-	// any more, and it may be called twice.
+	// later, or there is none and ended is true, as it is when stop was closed
+	// while take waited for something to be read.
+	take(dst []Event, by time.Duration, stop <-chan struct{}) (n int, later time.Duration, ended bool)
+	// spent returns how long it took others than take's caller to make events.
+	spent() time.Duration
+	// close gives back what the feed holds. Any goroutine may call it, and twice;
+	// take is of no use then.
 	close()
 }
 
@@ -35,7 +38,7 @@ type built struct {
 	next int
 }
 
-func (b *built) take(dst []Event, by time.Duration) (n int, later time.Duration, ended bool) {
+func (b *built) take(dst []Event, by time.Duration, _ <-chan struct{}) (n int, later time.Duration, ended bool) {
 	l := b.load
 	for n < len(dst) && b.next < len(l.steps) {
 		e := l.Event(b.next)
@@ -54,6 +57,8 @@ func (b *built) take(dst []Event, by time.Duration) (n int, later time.Duration,
 	}
 	return n, 0, n == 0 && b.next == len(l.steps)
 }
+
+func (b *built) spent() time.Duration { return 0 }
 
 func (b *built) close() {}
 

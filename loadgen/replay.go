@@ -46,7 +46,7 @@ func (r Replay) Loads() ([]*Load, error) {
 		return nil, err
 	}
 	defer reader.Close()
-	p := pass{Replay: r, first: -1, resources: map[string]recording{}}
+	p := pass{recording: &recording{Replay: r, first: -1}, resources: map[string]chronicle{}}
 	for {
 		var record trace.Record
 		if err := reader.Next(&record); errors.Is(err, io.EOF) {
@@ -104,13 +104,12 @@ func (r Replay) reader() (*reader, error) {
 
 // A pass is one reading of a trace to make loads of it.
 type pass struct {
-	Replay
-	first     int64 // t of the first event after an initial list; -1 = none yet
-	resources map[string]recording
+	*recording
+	resources map[string]chronicle
 }
 
-// A recording becomes the load of one resource, record by record.
-type recording interface {
+// A chronicle becomes the load of one resource, record by record.
+type chronicle interface {
 	list(r *trace.Record) // of the initial list, in order; the bookmark at its end too
 	event(r *trace.Record)
 	load(first int64) *Load
@@ -121,7 +120,7 @@ func (p *pass) record(r *trace.Record) {
 	if res == nil {
 		name := string(r.Resource)
 		if res = newCollected(name, p.Speed); p.Fresh {
-			res = newStreamed(name, p.Replay)
+			res = newStreamed(name, p.recording)
 		}
 		p.resources[name] = res
 	}
@@ -154,7 +153,7 @@ func scaled(t, first int64, speed float64) time.Duration {
 	return time.Duration(min(float64(t-first)/speed, maxDue))
 }
 
-// collected is the recording of a load that is built beforehand.
+// collected is the chronicle of a load that is built beforehand.
 type collected struct {
 	builder *builder
 	speed   float64
@@ -223,9 +222,8 @@ func keyOf(text string) event.Key {
 
 // replay is what the streams of a fresh load read.
 type replay struct {
-	Replay
+	*recording
 	resource string
-	first    int64
 	newest   uint64 // version in the trace
 	events   int    // the sentinel included
 	span     time.Duration
@@ -289,7 +287,7 @@ func (c *cast) content() content {
 	return all
 }
 
-// streamed is the recording of a fresh load. It only looks what will come.
+// streamed is the chronicle of a fresh load. It only looks what will come.
 type streamed struct {
 	cast
 	replay
@@ -297,9 +295,9 @@ type streamed struct {
 	last int64
 }
 
-func newStreamed(resource string, r Replay) *streamed {
+func newStreamed(resource string, r *recording) *streamed {
 	s := &streamed{cast: cast{live: map[string]*actor{}}, all: &Load{Resource: resource, fresh: true}}
-	s.replay = replay{Replay: r, resource: resource, events: 1, speed: r.Speed}
+	s.replay = replay{recording: r, resource: resource, events: 1, speed: r.Speed}
 	s.all.Lists = []List{{}}
 	s.expect = &Expect{load: s.all, Ordered: true, Checksum: checksumSeed}
 	return s
@@ -338,81 +336,9 @@ func (s *streamed) load(first int64) *Load {
 	end := s.content()
 	end.sparse[End] = s.ids + 1
 	s.expect.at[done] = state{s.expect.Calls, end}
-	s.first = first
 	if s.events > 1 && s.speed > 0 {
 		s.span = scaled(s.last, first, s.speed)
 	}
 	s.all.replay = &s.replay
 	return s.all
-}
-
-// open returns a feed that reads the trace again.
-func (r *replay) open() feed {
-	return &reading{replay: r, cast: cast{live: map[string]*actor{}}}
-}
-
-// reading is the feed of a fresh load that is read from a trace.
-type reading struct {
-	*replay
-	cast
-	reader *reader // nil before the first event and after the last
-	ahead  Event   // the next event, if its object is not nil
-	handed int
-}
-
-func (r *reading) take(dst []Event, by time.Duration) (n int, later time.Duration, ended bool) {
-	for ; n < len(dst) && r.handed < r.events; n++ {
-		if r.ahead.Object == nil && !r.read() {
-			return n, 0, n == 0
-		}
-		if r.ahead.Due > by {
-			return n, r.ahead.Due, false
-		}
-		dst[n], r.ahead = r.ahead, Event{}
-		r.handed++
-	}
-	return n, 0, n == 0
-}
-
-// read reads the next event. After the last one comes the sentinel.
-func (r *reading) read() bool {
-	if r.handed == r.events-1 {
-		k := &key{End, unnumbered}
-		version := strconv.FormatUint(r.newest+1, 10)
-		due := notTimed
-		if r.speed > 0 {
-			due = r.span
-		}
-		r.ahead = Event{&Object{Mark: Mark{key: k, due: due, id: r.ids + 1}, version: version}, due, source.Added}
-		return true
-	}
-	var err error
-	if r.reader == nil {
-		r.reader, err = r.Replay.reader()
-	}
-	for err == nil {
-		var record trace.Record
-		if err = r.reader.Next(&record); err != nil || string(record.Resource) != r.resource {
-			continue
-		}
-		due := scaled(record.T, r.first, r.speed)
-		if record.Initial {
-			if record.Type != source.Bookmark {
-				r.play(&record, notTimed)
-			}
-			continue
-		}
-		o, _ := r.play(&record, due)
-		r.ahead = Event{o, due, record.Type}
-		return true
-	}
-	r.failed.Store(fmt.Errorf("loadgen: replay: %s, which was read before: %w", r.Name, err))
-	return false
-}
-
-func (r *reading) close() {
-	if r.reader != nil {
-		r.reader.Close()
-		r.reader = nil
-	}
 }

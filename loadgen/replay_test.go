@@ -35,20 +35,31 @@ func small(t testing.TB, speed float64, fresh bool) []*Load {
 	return loads
 }
 
-// drain takes all events of a load.
-func drain(t testing.TB, l *Load) (all []Event) {
+// drain takes all events of loads that are played together.
+func drain(t testing.TB, loads ...*Load) [][]Event {
 	t.Helper()
-	f := l.open()
-	defer f.close()
-	dst := make([]Event, 7)
-	for {
-		n, _, ended := f.take(dst, always)
-		all = append(all, slices.Clone(dst[:n])...)
-		if ended {
-			require.Len(t, all, l.Len())
-			return all
-		}
+	all := make([][]Event, len(loads))
+	feeds := make([]feed, len(loads))
+	for i, l := range loads {
+		feeds[i] = l.open()
 	}
+	var playing sync.WaitGroup
+	for i, f := range feeds {
+		playing.Go(func() {
+			defer f.close()
+			dst := make([]Event, 7)
+			for ended := false; !ended; {
+				var n int
+				n, _, ended = f.take(dst, always, nil)
+				all[i] = append(all[i], dst[:n]...)
+			}
+		})
+	}
+	playing.Wait()
+	for i, l := range loads {
+		require.Len(t, all[i], l.Len(), l.Resource)
+	}
+	return all
 }
 
 func TestReplay(t *testing.T) {
@@ -100,11 +111,10 @@ var readRecorded = sync.OnceValues(func() (loads [2][]*Load, err error) {
 func TestFreshReplayIsTheSame(t *testing.T) {
 	recorded, err := readRecorded()
 	require.NoError(t, err)
-	for i, built := range append(small(t, 1, false), recorded[0]...) {
-		if built.Len() > 20_000 && testing.Short() {
-			continue
-		}
-		fresh := append(small(t, 1, true), recorded[1]...)[i]
+	ones, twos := append(small(t, 1, false), recorded[0]...), append(small(t, 1, true), recorded[1]...)
+	before, after := drain(t, ones...), drain(t, twos...)
+	for i, built := range ones {
+		fresh := twos[i]
 		require.True(t, fresh.Fresh())
 		require.Equal(t, built.Len(), fresh.Len(), built.Resource)
 		require.Equal(t, built.Duration(), fresh.Duration())
@@ -113,11 +123,11 @@ func TestFreshReplayIsTheSame(t *testing.T) {
 		for j, o := range built.Lists[0].Objects {
 			require.Equal(t, text(o), text(fresh.Lists[0].Objects[j]))
 		}
-		one, two := drain(t, built), drain(t, fresh)
-		for j := range one {
-			if one[j].Due != two[j].Due || one[j].Type != two[j].Type || two[j].Due != two[j].Object.due ||
-				text(one[j].Object) != text(two[j].Object) {
-				t.Fatalf("%s: event %d: %+v built, %+v fresh", built.Resource, j, one[j], two[j])
+		for j, one := range before[i] {
+			two := after[i][j]
+			if one.Due != two.Due || one.Type != two.Type || two.Due != two.Object.due ||
+				text(one.Object) != text(two.Object) {
+				t.Fatalf("%s: event %d: %+v built, %+v fresh", built.Resource, j, one, two)
 			}
 		}
 		want, got := built.Expect(), fresh.Expect()
@@ -144,7 +154,7 @@ func TestReplayBringsTheObjects(t *testing.T) {
 			Name: "x", Fresh: fresh}
 		loads, err := r.Loads()
 		require.NoError(t, err)
-		events := drain(t, loads[0])
+		events := drain(t, loads[0])[0]
 		assert.Equal(t, fmt.Sprintf(object, 2), string(events[0].Object.Payload()))
 		assert.Equal(t, event.Key{Namespace: "a", Name: "b"}, event.KeyOf(events[0].Object))
 		assert.Nil(t, events[1].Object.Payload())
@@ -172,6 +182,37 @@ func TestReplayTellsWhatItCannotRead(t *testing.T) {
 	assert.Zero(t, s.Next(make([]Event, 4)))
 	assert.ErrorContains(t, loads[1].Err(), "x, which was read before: ")
 	assert.NoError(t, small(t, 1, false)[0].Err())
+}
+
+// Streams that end early hold up nobody, and what nobody opened is passed over.
+func TestFreshReplayCanBeLeftEarly(t *testing.T) {
+	recorded, err := readRecorded()
+	require.NoError(t, err)
+	loads := recorded[1]
+	past := func() <-chan time.Time { return started(time.Now().Add(-time.Hour)) } // all is due
+	var streams []*Stream
+	for _, load := range loads[3:] {
+		streams = append(streams, NewStream(load, past()))
+	}
+	dst := make([]Event, 100)
+	for i, s := range streams {
+		if i%2 == 0 {
+			require.Positive(t, s.Next(dst), loads[3+i].Resource)
+		}
+		s.Stop()
+	}
+	for _, s := range streams {
+		assert.Zero(t, s.Next(dst))
+	}
+	unread := NewStream(loads[0], past())
+	unread.Stop()
+	late := NewStream(loads[1], past()) // would be the second of the same, had it begun
+	for n := 0; n < loads[1].Len(); {
+		got := late.Next(dst)
+		require.Positive(t, got)
+		n += got
+	}
+	assert.Empty(t, loads[0].replay.waiting)
 }
 
 func TestBookmarksAreForThoseWhoAsk(t *testing.T) {
@@ -288,8 +329,8 @@ func BenchmarkReplay(b *testing.B) {
 			events := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, load := range loads {
-					events += len(drain(b, load))
+				for _, all := range drain(b, loads...) {
+					events += len(all)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")

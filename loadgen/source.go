@@ -67,6 +67,10 @@ func (s *Source) Release(start time.Time) {
 	}
 }
 
+// Close ends the source when its pipeline has stopped. A load that is fresh may be
+// read ahead until then.
+func (s *Source) Close() { s.stream.Stop() }
+
 // Pace tells how the source kept to its intended times. Call it when the last
 // event has been handled or the watch was stopped.
 func (s *Source) Pace() Pace { return s.stream.Pace() }

@@ -47,7 +47,7 @@ type Pace struct {
 	// differs from what was intended, whoever is to blame.
 	GapError *hdrhistogram.Histogram
 	Events   int           // handed out
-	Work     time.Duration // spent on making and handing out these events, without waiting
+	Work     time.Duration // spent on making and handing out events, without waiting
 }
 
 // NewStream returns a stream that waits until start yields the zero of the
@@ -64,14 +64,30 @@ func NewStream(load *Load, start <-chan time.Time) *Stream {
 // Next waits for at least one due event, puts the due ones into dst as far as
 // it has room, and returns their number; 0 means that all events have been
 // handed out or Stop was called.
-func (s *Stream) Next(dst []Event) int { return s.advance(dst, s.stop) }
+func (s *Stream) Next(dst []Event) int {
+	select {
+	case <-s.stop:
+		return 0
+	default:
+		return s.advance(dst, s.stop)
+	}
+}
 
-// Stop releases a waiting Next. It may be called twice.
-func (s *Stream) Stop() { s.stopOnce.Do(func() { close(s.stop) }) }
+// Stop releases a waiting Next and ends the stream. It may be called twice. Who
+// has not read a fresh load to its end has to stop it, for a goroutine may be
+// reading ahead.
+func (s *Stream) Stop() {
+	s.stopOnce.Do(func() { close(s.stop) })
+	s.feed.close()
+}
 
 // Pace tells how the stream kept to its intended times. Call it while no Next is
 // running.
-func (s *Stream) Pace() Pace { return s.pace }
+func (s *Stream) Pace() Pace {
+	p := s.pace
+	p.Work += s.feed.spent()
+	return p
+}
 
 // advance waits for due events and puts them into dst. It puts none once all
 // are handed out, or when stop is closed while it waits.
@@ -88,7 +104,7 @@ func (s *Stream) advance(dst []Event, stop <-chan struct{}) int {
 		if s.pace.Lateness == nil {
 			by = always
 		}
-		n, later, ended := s.feed.take(dst, by)
+		n, later, ended := s.feed.take(dst, by, stop)
 		if n > 0 {
 			s.handed(dst[:n], asked, from)
 			return n

@@ -154,4 +154,5 @@ func (p *pipeline) Stop() {
 	if p.started {
 		<-p.ended
 	}
+	p.source.Close()
 }

@@ -5,6 +5,7 @@
 //	lab run                              the default workloads and buffers
 //	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
 //	lab run -workload my.toml -set keys=5    a workload of yours, with another option
+//	lab replay -speed 1 FILE             a trace as recorded: how faithful, how late, how much memory
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
@@ -58,6 +59,7 @@ func commands() []command {
 		{"list", "list buffers and workloads", (*lab).list},
 		{"describe", "print a workload as a file, with all options and what they mean", (*lab).describe},
 		{"run", "measure buffers under workloads", (*lab).run},
+		{"replay", "play a trace to buffers and tell how faithfully", (*lab).replay},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},

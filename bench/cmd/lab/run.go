@@ -39,35 +39,40 @@ func (l *lab) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if missing != "" {
+		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
+	}
+	folder, err := l.execute(ctx, plan, out)
+	if folder == "" {
+		return err
+	}
+	results, tableErr := readResults(folder)
+	if tableErr == nil {
+		tableErr = l.printTable(results, "")
+	}
+	return cmp.Or(err, tableErr)
+}
+
+// execute runs a plan into a new folder. It tells where that is, and what is to
+// be known before latencies are believed. Without a folder nothing was measured.
+func (l *lab) execute(ctx context.Context, p *run.Plan, parent string) (path string, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The second Ctrl-C ends lab at once.
 	defer context.AfterFunc(ctx, stop)()
 
-	folder, err := run.Create(out, plan, time.Now())
+	folder, err := run.Create(parent, p, time.Now())
 	if err != nil {
-		return usage{err}
+		return "", usage{err}
 	}
-	if missing != "" {
-		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
-	}
-	err = run.Execute(ctx, plan, folder)
-	l.tellFitness(folder)
-	results, tableErr := readResults(folder.Path)
-	if tableErr == nil {
-		tableErr = l.printTable(results, "")
-	}
-	fmt.Fprintf(l.errOut, "lab: results in %s\n", folder.Path)
-	return cmp.Or(err, tableErr)
-}
-
-// tellFitness tells which workloads were disturbed, or spoiled by their generator.
-func (l *lab) tellFitness(folder *run.Folder) {
+	err = run.Execute(ctx, p, folder)
 	for _, f := range folder.Fitness() {
 		if s := f.String(); s != "" {
 			fmt.Fprintf(l.errOut, "lab: %s: %s\n", f.Workload, s)
 		}
 	}
+	fmt.Fprintf(l.errOut, "lab: results in %s\n", folder.Path)
+	return folder.Path, err
 }
 
 // plan reads the command line of run: what to measure, the parent of the results

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"informerlab/bench/run"
+	"informerlab/bench/worker"
+	"informerlab/loadgen"
+	"informerlab/loadgen/recorded"
+)
+
+// replay plays a trace once to each buffer and tells how faithfully.
+func (l *lab) replay(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	var buffers buffersFlag
+	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = reference")
+	speed := flags.String("speed", "100", "times as fast as recorded: a `number`, or max for all at once")
+	objects := flags.String("objects", "fresh",
+		"fresh: read while it is played, in constant memory; shared: built beforehand")
+	listeners := flags.String("listeners", "1", "`number` of handlers of each resource")
+	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
+	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	quiet := flags.Bool("quiet", false, "no progress on standard error")
+	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+		return err
+	}
+	settings := []string{"speed=" + *speed, "objects=" + *objects, "listeners=" + *listeners}
+	if file := flags.Arg(0); file != "" {
+		settings = append(settings, "trace="+file)
+	}
+	workloads, err := parseWorkloads([]string{"replay"}, settings)
+	if err != nil {
+		return usagef("replay: %w", err)
+	}
+	if err := readable(workloads); err != nil {
+		return err
+	}
+	if len(buffers) == 0 {
+		buffers = buffersFlag{"reference"}
+	}
+	chosen, err := arms(buffers, findPeers(ctx, *peersProgram))
+	if err != nil {
+		return usagef("replay: %w", err)
+	}
+	played := playback{workload: workloads[0]}
+	p := &run.Plan{
+		Arms: chosen, Workloads: workloads, Blocks: 1, Rounds: 1, Args: l.argv, Each: played.add,
+	}
+	if !*quiet {
+		p.Progress = run.NewProgress(l.errOut)
+	}
+	_, err = l.execute(ctx, p, *out)
+	if len(played.rows) == 0 {
+		return err
+	}
+	return cmp.Or(err, played.write(l.out))
+}
+
+// A playback is what was seen of a replay.
+type playback struct {
+	workload loadgen.Workload
+	rows     []playedRow
+}
+
+type playedRow struct {
+	buffer string
+	result *worker.Result
+}
+
+func (p *playback) add(_ loadgen.Workload, arm run.Arm, r *worker.Result) {
+	p.rows = append(p.rows, playedRow{arm.Buffer, r})
+}
+
+// write writes a line per buffer.
+func (p *playback) write(out io.Writer) error {
+	name := filepath.Base(cmp.Or(p.workload.Trace, recorded.Name))
+	fmt.Fprintf(out, "%s: %d events\n", name, p.rows[0].result.Events)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BUFFER\tSECONDS\tGAP ERROR p50\tp99\tmax\tLATE p99\tLATENCY p50\tp99\t"+
+		"GENERATOR/EVENT\tPEAK MEMORY\tFINAL STORE")
+	slices.SortStableFunc(p.rows, func(a, b playedRow) int { return cmp.Compare(a.buffer, b.buffer) })
+	for _, row := range p.rows {
+		r := row.result
+		gap, late, latency := orNone(r.GapError), orNone(r.Lateness), orNone(r.Latency)
+		_, err := fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0fns\t%.1f MB\t%016x\n",
+			row.buffer, float64(r.WallNS)/1e9, brief(gap.P50), brief(gap.P99), brief(gap.Max), brief(late.P99),
+			brief(latency.P50), brief(latency.P99), r.GeneratorNS, float64(r.PeakBytes)/1e6, r.Store)
+		if err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// orNone returns quantiles that are all none where there are none.
+func orNone(q *worker.Quantiles) worker.Quantiles {
+	if q == nil {
+		return worker.Quantiles{P50: -1, P99: -1, P999: -1, Max: -1}
+	}
+	return *q
+}
+
+// brief returns nanoseconds with three digits, or - for none.
+func brief(ns int64) string {
+	if ns < 0 {
+		return "-"
+	}
+	d := time.Duration(ns)
+	for digit := time.Duration(1); digit < d/100; digit *= 10 {
+		d = time.Duration(ns).Round(digit)
+	}
+	return d.String()
+}
