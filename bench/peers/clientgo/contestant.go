@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"k8s.io/client-go/tools/cache"
 
 	"informerlab/bench/worker"
@@ -49,8 +48,7 @@ func Contestants() []worker.Contestant {
 type pipeline struct {
 	source   *listWatch
 	informer cache.SharedIndexInformer
-	synced   []<-chan struct{}
-	failed   error // of AddHandler; Start tells it
+	handlers []cache.ResourceEventHandlerRegistration
 	ctx      context.Context
 	cancel   context.CancelFunc
 	ended    chan struct{} // nil before Start
@@ -62,19 +60,26 @@ func newPipeline(ctx context.Context, c *conversion) *pipeline {
 	p := &pipeline{source: newListWatch(c)}
 	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
-	p.synced = []<-chan struct{}{p.informer.HasSyncedChecker().Done()}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
 }
 
-// AddHandler registers the recorder.
-func (p *pipeline) AddHandler(r *loadgen.Recorder) {
-	registration, err := p.informer.AddEventHandler(handler{r})
+// AddHandler registers the recorder, before or after Start.
+func (p *pipeline) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
+	registration, err := p.informer.AddEventHandlerWithResyncPeriod(handler{r}, resync)
 	if err != nil {
-		p.failed = fmt.Errorf("clientgo: add handler: %w", err)
-		return
+		return fmt.Errorf("clientgo: add handler: %w", err)
 	}
-	p.synced = append(p.synced, registration.HasSyncedChecker().Done())
+	p.handlers = append(p.handlers, registration)
+	return nil
+}
+
+// RemoveHandler removes the registration of the handler with this number.
+func (p *pipeline) RemoveHandler(number int) error {
+	if err := p.informer.RemoveEventHandler(p.handlers[number]); err != nil {
+		return fmt.Errorf("clientgo: remove handler: %w", err)
+	}
+	return nil
 }
 
 // startLimit is how long the initial list may take. One of 100,000 objects takes
@@ -83,9 +88,6 @@ const startLimit = 2 * time.Minute
 
 // Start runs the informer and waits until it and all handlers have synced.
 func (p *pipeline) Start() error {
-	if p.failed != nil {
-		return p.failed
-	}
 	p.ended = make(chan struct{})
 	go func() {
 		defer close(p.ended)
@@ -93,11 +95,15 @@ func (p *pipeline) Start() error {
 	}()
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
-	for i, done := range p.synced {
+	synced := []<-chan struct{}{p.informer.HasSyncedChecker().Done()}
+	for _, h := range p.handlers {
+		synced = append(synced, h.HasSyncedChecker().Done())
+	}
+	for i, done := range synced {
 		select {
 		case <-done:
 		case <-limit.C:
-			return fmt.Errorf("clientgo: %d of %d had synced after %v", i, len(p.synced), startLimit)
+			return fmt.Errorf("clientgo: %d of %d had synced after %v", i, len(synced), startLimit)
 		}
 	}
 	return nil
@@ -106,24 +112,28 @@ func (p *pipeline) Start() error {
 // Release lets the next part of the load flow.
 func (p *pipeline) Release(start time.Time) { p.source.release(start) }
 
-// Has reports whether the informer's store holds the key.
-func (p *pipeline) Has(key event.Key) bool {
-	_, found, err := p.informer.GetStore().GetByKey(key.String())
-	return found && err == nil
+// Get returns the mark of the object that the informer's store holds of a key.
+func (p *pipeline) Get(key event.Key) (m loadgen.Mark, held bool) {
+	o, held, err := p.informer.GetStore().GetByKey(key.String())
+	if !held || err != nil {
+		return m, false
+	}
+	return o.(*object).mark, true
 }
 
 // Each calls f for each object in the informer's store.
-func (p *pipeline) Each(f func(key event.Key, id uint64)) {
+func (p *pipeline) Each(f func(key event.Key, m loadgen.Mark, version string)) {
 	for _, o := range p.informer.GetStore().List() {
-		f(event.KeyOf(o.(*object)), o.(*object).id)
+		twin := o.(*object)
+		f(event.KeyOf(twin), twin.mark, twin.ResourceVersion)
 	}
 }
 
 // Accounts returns nil: client-go keeps its backlog to itself.
 func (p *pipeline) Accounts() []processor.Stats { return nil }
 
-// Lateness returns what the load's stream recorded.
-func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.stream.Lateness() }
+// Pace tells how the load's stream kept to its intended times.
+func (p *pipeline) Pace() loadgen.Pace { return p.source.stream.Pace() }
 
 // Stop ends the informer and the source and waits for their goroutines.
 func (p *pipeline) Stop() {
@@ -138,22 +148,18 @@ func (p *pipeline) Stop() {
 type handler struct{ recorder *loadgen.Recorder }
 
 // OnAdd records an add.
-func (h handler) OnAdd(o any, initial bool) { h.recorder.Add(o.(*object).id, initial) }
+func (h handler) OnAdd(o any, initial bool) { h.recorder.Add(o.(*object).mark, initial) }
 
 // OnUpdate records an update.
 func (h handler) OnUpdate(before, after any) {
-	h.recorder.Update(before.(*object).id, after.(*object).id)
+	h.recorder.Update(before.(*object).mark, after.(*object).mark)
 }
 
 // OnDelete records a delete.
 func (h handler) OnDelete(o any) {
 	if inferred, unknown := o.(cache.DeletedFinalStateUnknown); unknown {
-		id := uint64(0) // of no object of a load
-		if state, found := inferred.Obj.(*object); found {
-			id = state.id
-		}
-		h.recorder.Delete(id, true)
+		h.recorder.Delete(inferred.Obj.(*object).mark, true)
 		return
 	}
-	h.recorder.Delete(o.(*object).id, false)
+	h.recorder.Delete(o.(*object).mark, false)
 }
