@@ -5,7 +5,7 @@
 //	      └─ every object converted to a Kubernetes one before the clock starts
 //
 // The informer has its defaults of v0.37.2 (in-order queue, atomic replace,
-// batches), an index by namespace, no resync, and lists in the classic way. In a
+// batches), an index by namespace, and lists in the classic way. In a
 // closed loop it reads a channel that was filled beforehand, so its source costs
 // one receive per event; in an open one, or after a prefill, a goroutine puts the
 // events into such a channel when they are due, and waits for the informer only
@@ -56,9 +56,13 @@ type pipeline struct {
 
 var _ worker.Pipeline = (*pipeline)(nil)
 
+// nominalResync is longer than any run. An informer that is made without a resync
+// period does not resync at all, whatever its handlers ask for.
+const nominalResync = 24 * time.Hour
+
 func newPipeline(ctx context.Context, c *conversion) *pipeline {
 	p := &pipeline{source: newListWatch(c)}
-	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, 0,
+	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, nominalResync,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
