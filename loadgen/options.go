@@ -46,6 +46,7 @@ type optionGroup struct {
 const (
 	maxListeners = 4096
 	maxSize      = 1 << 20
+	maxSigma     = 4
 	maxDuration  = time.Hour
 	maxVisitors  = 10_000
 	maxRelists   = 1000
@@ -62,8 +63,7 @@ var (
 	arrivalWords = arrival.Kinds()
 )
 
-// recordedArrival is the arrival process that has its times from a trace; of a
-// workload that replays a trace the events, too.
+// recordedArrival is the arrival process of a workload that replays a trace.
 const recordedArrival = "recorded"
 
 // optionGroups are all options in the order of labels and descriptions.
@@ -115,7 +115,7 @@ func objectOptions() []option {
 			"of events that delete a key for good"),
 		wholeOption("size", 0, maxSize, func(w *Workload) *int { return &w.Size },
 			"bytes of payload per object, on average"),
-		decimalOption("sigma", 10, func(w *Workload) *float64 { return &w.Sigma },
+		decimalOption("sigma", maxSigma, func(w *Workload) *float64 { return &w.Sigma },
 			"of the logarithm of sizes; 0: all the same"),
 		oneOf("objects", objectWords, func(w *Workload) *string { return &w.Objects },
 			"built before the clock starts, or anew with each event"),
@@ -134,7 +134,7 @@ func timeOptions() []option {
 		wholeOption("prefill", 0, maxEvents, func(w *Workload) *int { return &w.Prefill },
 			"of these, how many flow before the clock starts"),
 		oneOf("arrival", arrivalWords, func(w *Workload) *string { return &w.Arrival },
-			"the arrival process; recorded without a rate: a replay"),
+			"the arrival process; recorded: a replay"),
 		decimalOption("rate", maxRate, func(w *Workload) *float64 { return &w.Rate },
 			"events per second, on average; 0: a closed loop, unless utilization says it"),
 		percentOption("utilization", 1000, func(w *Workload) *float64 { return &w.Utilization },

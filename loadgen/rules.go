@@ -45,6 +45,8 @@ var optionRules = []optionRule{
 		"one of the two, the other 0"},
 	{"utilization", []string{"cost"}, func(w *Workload) bool { return w.Utilization > 0 && w.Cost == 0 },
 		"handlers with a cost, of which it is a share"},
+	{"utilization", []string{"cost"}, func(w *Workload) bool { return w.rate() > maxRate },
+		fmt.Sprintf("at most %d events per second", maxRate)},
 	{"arrival", []string{"rate"}, func(w *Workload) bool {
 		return w.Arrival != "" && !w.replays() && !w.paced() && w.Mix == ""
 	}, "a rate or a utilization above 0"},
@@ -52,11 +54,11 @@ var optionRules = []optionRule{
 		return w.Peak > 0 && w.Peak < 1 || w.Peak > 2 && isOne(w.Arrival, "ramp", "sine")
 	}, "0, or from 1, and of ramp and sine to 2: the lowest rate is as far below the average"},
 	{"period", []string{"arrival", "rate", "peak"}, func(w *Workload) bool {
-		if w.Rate == 0 || w.Arrival == recordedArrival {
+		if !w.paced() || w.replays() {
 			return false
 		}
 		_, err := arrival.New(cmp.Or(w.Arrival, arrivalWords[0]), arrival.Options{
-			PerSecond: w.Rate, Peak: w.Peak, Period: w.Period,
+			PerSecond: w.rate(), Peak: w.Peak, Period: w.Period,
 		})
 		return err != nil
 	}, "a time in which an event or more comes"},
@@ -70,9 +72,9 @@ var optionRules = []optionRule{
 		return w.synthetic() && w.EventCount() > maxEvents
 	}, fmt.Sprintf("at most %d events in all", maxEvents)},
 
-	{"speed", []string{"arrival", "rate"}, func(w *Workload) bool { return w.Speed > 0 && !w.replays() },
-		"max, as only a replay has a speed: arrival=recorded and no rate"},
-	{"trace", []string{"arrival"}, func(w *Workload) bool { return w.Trace != "" && w.Arrival != recordedArrival },
+	{"speed", []string{"arrival"}, func(w *Workload) bool { return w.Speed > 0 && !w.replays() },
+		"max, or arrival=recorded"},
+	{"trace", []string{"arrival"}, func(w *Workload) bool { return w.Trace != "" && !w.replays() },
 		"none, or arrival=recorded"},
 	{"mix", nil, func(w *Workload) bool { return w.Mix != "" && !mixable(w.Mix) },
 		"different built-in workloads joined by +, no mixes and no replays"},
@@ -83,9 +85,8 @@ func isOne(s string, all ...string) bool { return slices.Contains(all, s) }
 // paced reports whether the workload itself says how fast events come.
 func (w *Workload) paced() bool { return w.Rate > 0 || w.Utilization > 0 }
 
-// replays reports whether the events are those of a trace, and not drawn ones that
-// come when those of a trace did, at another rate.
-func (w *Workload) replays() bool { return w.Arrival == recordedArrival && !w.paced() }
+// replays reports whether the events are those of a trace.
+func (w *Workload) replays() bool { return w.Arrival == recordedArrival }
 
 // synthetic reports whether the events are drawn as the workload's own options
 // say, and not those of a trace or of the parts of a mix.
@@ -114,14 +115,13 @@ func (w *Workload) check() *misfit {
 	if w.synthetic() {
 		return nil
 	}
-	from := "arrival"
+	from, own := "arrival", []string{"objects", "seed", "arrival", "speed", "trace", "mix"}
 	if w.Mix != "" {
-		from = "mix"
+		from, own = "mix", []string{"objects", "seed", "mix"}
 	}
-	for _, g := range optionGroups[1:] {
+	for _, g := range optionGroups[1:] { // who listens is the workload's own
 		for _, o := range g.options {
-			if !isOne(o.name, "arrival", "speed", "trace", "mix") && o.get(w) != o.get(&defaultWorkload) ||
-				from == "mix" && o.name == "arrival" && w.Arrival != "" {
+			if !slices.Contains(own, o.name) && o.get(w) != o.get(&defaultWorkload) {
 				return w.blame(o.name, []string{from}, o.get(&defaultWorkload)+", as the events come from elsewhere")
 			}
 		}

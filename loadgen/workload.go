@@ -16,8 +16,9 @@ import (
 //	a file of the user ──┼─▶ Workload ─▶ check ──────┤
 //	:option=value, -set ─┘   (over the defaults)     └─▶ description: all options, as a file
 //
-// Workloads are comparable values. The zero Workload has no load; get one from
-// Workloads or ParseWorkload.
+// Workloads are comparable values. Of texts with a few values, "" is the first
+// that is named. The zero Workload has no load; get one from Workloads or
+// ParseWorkload.
 type Workload struct {
 	Name    string
 	Summary string // one line
@@ -54,11 +55,11 @@ type Workload struct {
 	// When.
 	Events      int           // 0 = as many as suit the listeners, see EventCount
 	Prefill     int           // events that flow before the clock starts, in a closed loop
-	Arrival     string        // the arrival process; no effect in a closed loop
+	Arrival     string        // a kind of package arrival; recorded is a replay
 	Rate        float64       // events per second, on average; 0 = closed loop
 	Utilization float64       // percent of what slow handlers can take, instead of Rate; 0 = Rate says it
-	Peak        float64       // the highest rate as a multiple of the average: of bursts, ramp and sine
-	Period      time.Duration // of a burst and the pause after it, of a day, or between thundering relists
+	Peak        float64       // the highest rate as a multiple of the average; 0 = as package arrival has it
+	Period      time.Duration // as package arrival has it; 0 = its default
 	Seconds     float64       // that Rate lasts; 0 = as Events says
 
 	// From where.

@@ -159,11 +159,14 @@ func TestOptionsGoTogether(t *testing.T) {
 		},
 		{
 			"steady:speed=5",
-			`found speed=5 with arrival=constant, rate=20000, expected max, as only a replay has a speed`,
+			`found speed=5 with arrival=constant, expected max, or arrival=recorded`,
 		},
 		{"steady:trace=x", `found trace=x with arrival=constant, expected none, or arrival=recorded`},
 		{"replay:keys=5", `found keys=5 with arrival=recorded, expected 1000, as the events come from elsewhere`},
-		{"replay:rate=5", `found speed=100 with arrival=recorded, rate=5, expected max, as only a replay has a speed`},
+		{"replay:rate=5", `found rate=5 with arrival=recorded, expected 0, as the events come from elsewhere`},
+		{"steady:arrival=recorded", `found rate=20000 with arrival=recorded, expected 0, as the events come from`},
+		{"poisson:cost=1ns", `found utilization=80 with cost=1ns, expected at most 10000000 events per second`},
+		{"overload:arrival=sine,period=1us", `found period=1us with arrival=sine, rate=0, peak=0, expected a time`},
 		{"replay:seconds=5", `found seconds=5 with rate=0, expected a rate`},
 		{"replay:prefill=5", `found prefill=5 with arrival=recorded, expected 0, as the events come from elsewhere`},
 		{"cluster:rate=5", `found rate=5 with mix=pods+leases+events+endpointslices, expected 0`},
@@ -182,7 +185,7 @@ func TestControlsChangeOneOption(t *testing.T) {
 	for _, label := range []string{
 		"stall:stalled=0", "freeze:stalled=0", "hotkey:pick=uniform", "burst:arrival=constant", "slow:cost=0s",
 		"relist:relists=0", "visitors:visitors=0", "panic:panics=0", "reconcile:workers=0", "resync:resync=0s",
-		"grow:grow=0", "steady:arrival=recorded", "burst:period=0s",
+		"grow:grow=0", "cluster:seed=7", "replay:objects=fresh", "burst:period=0s",
 		"stall:stalled=0,listeners=1", "steady:rate=0", "replay:listeners=0", "pods:sigma=0",
 	} {
 		w, err := ParseWorkload(label)

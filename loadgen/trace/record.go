@@ -1,7 +1,6 @@
 package trace
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,10 +25,27 @@ type Record struct {
 
 // clone returns a record that keeps its texts.
 func (r *Record) clone() *Record {
-	c := *r
-	c.Resource, c.Key, c.UID = bytes.Clone(r.Resource), bytes.Clone(r.Key), bytes.Clone(r.UID)
-	c.RV, c.Object = bytes.Clone(r.RV), bytes.Clone(r.Object)
-	return &c
+	c := &Record{}
+	c.keep(r)
+	return c
+}
+
+// keep makes r a copy of another record, in the memory that r has.
+func (r *Record) keep(other *Record) {
+	was := *r
+	*r = *other
+	r.Resource = keepText(was.Resource, other.Resource)
+	r.Key = keepText(was.Key, other.Key)
+	r.UID = keepText(was.UID, other.UID)
+	r.RV = keepText(was.RV, other.RV)
+	r.Object = keepText(was.Object, other.Object)
+}
+
+func keepText(room, text []byte) []byte {
+	if text == nil {
+		return nil
+	}
+	return append(room[:0], text...)
 }
 
 // setVersion gives the record another version.

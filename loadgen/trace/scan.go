@@ -111,16 +111,21 @@ func cutString(text []byte) (value, rest []byte, ok bool) {
 	if len(text) == 0 || text[0] != '"' {
 		return nil, nil, false
 	}
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			return text[1:i], text[i+1:], true
-		case c < ' ' || c > '~' || c == '\\':
-			return nil, nil, false
+	for i, c := range text[1:] {
+		if special[c] {
+			return text[1 : i+1], text[i+2:], c == '"'
 		}
 	}
 	return nil, nil, false
 }
+
+// special are the bytes that end a string, or the hope to read it fast.
+var special = func() (special [256]bool) {
+	for c := range special {
+		special[c] = c < ' ' || c > '~' || c == '"' || c == '\\'
+	}
+	return special
+}()
 
 // cutNumber cuts a whole number off the front of text.
 func cutNumber(text []byte) (value int64, rest []byte, ok bool) {

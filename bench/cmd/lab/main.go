@@ -7,6 +7,7 @@
 //	lab run -workload my.toml -set keys=5    a workload of yours, with another option
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
+//	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
 //
 // Tables go to standard output, progress and messages to standard error. The
@@ -59,6 +60,7 @@ func commands() []command {
 		{"run", "measure buffers under workloads", (*lab).run},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
+		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}
 }

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"informerlab/loadgen/recorded"
+	"informerlab/loadgen/trace"
+)
+
+// traceCommands are the subcommands of lab trace.
+func traceCommands() []command {
+	return []command{
+		{"info", "tell rates, skew, sizes, what can be coalesced, what a stalled listener collects", (*lab).traceInfo},
+		{"cut", "cut out a time, resources, the objects; repeat", (*lab).traceCut},
+		{"from-kubectl", "make a trace of kubectl get RESOURCE -w -o json --output-watch-events",
+			(*lab).traceFromKubectl},
+		{"fit", "print synthetic workloads that resemble a trace", (*lab).traceFit},
+	}
+}
+
+// trace runs a subcommand on recorded watches.
+func (l *lab) trace(ctx context.Context, args []string) error {
+	var names []string
+	for _, c := range traceCommands() {
+		names = append(names, c.name)
+		if len(args) > 0 && args[0] == c.name {
+			return c.run(l, ctx, args[1:])
+		}
+	}
+	expected := strings.Join(names, ", ")
+	if len(args) == 0 {
+		return usagef("trace: expected a command: one of %s", expected)
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(l.out, "usage: lab trace COMMAND [flags] [FILE]\n\n")
+		for _, c := range traceCommands() {
+			fmt.Fprintf(l.out, "  %-14s%s\n", c.name, c.summary)
+		}
+		fmt.Fprintln(l.out, "\nFILE is plain, gzip or zstd; - is standard input; "+
+			"without FILE the recording that comes with lab is read.")
+		return nil
+	}
+	return usagef("trace: unknown command %q: expected one of %s", args[0], expected)
+}
+
+// A traceInput is what a trace is read from.
+type traceInput struct {
+	ctx  context.Context
+	name string
+	from io.Reader
+	read bool // once at least
+}
+
+// useTrace hands use the input that an operand names: a path, "-" for standard
+// input, "" for the recording that comes with lab. An interrupt ends reading.
+func (l *lab) useTrace(ctx context.Context, path string, use func(*traceInput) error) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // the second Ctrl-C ends lab at once
+	input := &traceInput{ctx: ctx, name: path}
+	switch path {
+	case "":
+		input.name, input.from = recorded.Name, recorded.Open()
+	case "-":
+		input.name, input.from = "standard input", l.in
+	default:
+		file, err := os.Open(path)
+		if err != nil {
+			return usage{err}
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		input.from = file
+	}
+	return traceError(use(input))
+}
+
+// open begins to read, at the beginning also when called again.
+func (t *traceInput) open() (*trace.Reader, error) {
+	if seeker, ok := t.from.(io.Seeker); ok && t.read {
+		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+			return nil, fmt.Errorf("read %s again: %w", t.name, err)
+		}
+	}
+	t.read = true
+	return trace.NewReader(ctxReader{t.ctx, t.from}, t.name)
+}
+
+// A ctxReader fails once a context has ended, so that what is half done is
+// cleaned up.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// traceError makes errors of the input the caller's to mend.
+func traceError(err error) error {
+	var bad *trace.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &bad), errors.Is(err, trace.ErrCut):
+		return usage{err}
+	}
+	return err
+}
+
+// readTrace hands the trace that an operand names to use.
+func (l *lab) readTrace(ctx context.Context, path string, use func(*trace.Reader) error) error {
+	return l.useTrace(ctx, path, func(input *traceInput) error {
+		r, err := input.open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return use(r)
+	})
+}
+
+func (l *lab) traceInfo(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("trace info", flag.ContinueOnError)
+	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+		return err
+	}
+	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
+		info, err := trace.Describe(r)
+		if err != nil {
+			return err
+		}
+		return info.Write(l.out)
+	})
+}
+
+func (l *lab) traceFit(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("trace fit", flag.ContinueOnError)
+	resource := flags.String("resource", "", "this `name` alone; \"\" = all, a table each")
+	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+		return err
+	}
+	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
+		all, err := trace.Fit(r)
+		if err != nil {
+			return err
+		}
+		var names []string
+		var text strings.Builder
+		for _, f := range all {
+			names = append(names, f.Resource)
+			switch *resource {
+			case "":
+				fmt.Fprintf(&text, "[%q]\n", f.Resource)
+			case f.Resource:
+				fmt.Fprintf(&text, "# %s of %s\n", f.Resource, r.Name())
+			default:
+				continue
+			}
+			if err := f.WriteTOML(&text); err != nil {
+				return err
+			}
+			if *resource == "" {
+				text.WriteByte('\n')
+			}
+		}
+		if *resource != "" && !slices.Contains(names, *resource) {
+			return usagef("trace fit: found no events of %q, expected one of %s",
+				*resource, strings.Join(names, ", "))
+		}
+		_, err = io.WriteString(l.out, text.String())
+		return err
+	})
+}
+
+// An outputFlags is where a trace is written to.
+type outputFlags struct {
+	path  *string
+	force *bool
+}
+
+func newOutputFlags(flags *flag.FlagSet) outputFlags {
+	return outputFlags{
+		flags.String("o", "-", "`file` to write: .gz = gzip, .zst = zstd; - = standard output, plain"),
+		flags.Bool("force", false, "replace the file if there is one"),
+	}
+}
+
+// write calls use with where the trace goes to. A file is there afterwards whole
+// or not at all.
+func (o outputFlags) write(l *lab, use func(out io.Writer, c trace.Compression) error) (err error) {
+	if *o.path == "-" {
+		buffered := bufio.NewWriter(l.out)
+		if err := use(buffered, trace.Plain); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	}
+	if *o.path == "" {
+		return usagef("-o is empty: expected a file")
+	}
+	if _, err := os.Lstat(*o.path); err == nil && !*o.force {
+		return usagef("%s exists: expected another name, or -force", *o.path)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usage{err}
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(*o.path), "."+filepath.Base(*o.path)+"-*")
+	if err != nil {
+		return usage{err}
+	}
+	defer func() {
+		if err != nil {
+			_ = temporary.Close() // twice does no harm
+			_ = os.Remove(temporary.Name())
+		}
+	}()
+	if err := use(temporary, trace.CompressionOf(*o.path)); err != nil {
+		return err
+	}
+	const permissions = 0o644 // CreateTemp's are for secrets
+	if err := errors.Join(temporary.Chmod(permissions), temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), *o.path)
+}
+
+func (l *lab) traceCut(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("trace cut", flag.ContinueOnError)
+	var o trace.CutOptions
+	flags.DurationVar(&o.From, "from", 0, "`time` in the trace where it begins; what exists then is its initial list")
+	flags.DurationVar(&o.To, "to", 0, "`time` in the trace before which it ends; 0 = the end")
+	resources := flags.String("resource", "", "`name,name`: these alone")
+	flags.BoolVar(&o.Compact, "compact", false, "leave objects out")
+	flags.IntVar(&o.Repeat, "repeat", 1, "`times` on end; at each join what exists is deleted and comes again")
+	output := newOutputFlags(flags)
+	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+		return err
+	}
+	if *resources != "" {
+		o.Resources = strings.Split(*resources, ",")
+	}
+	if o.Repeat < 1 {
+		return usagef("trace cut: -repeat=%d: expected a whole number from 1", o.Repeat)
+	}
+	if o.Repeat > 1 && flags.Arg(0) == "-" {
+		return usagef("trace cut: -repeat=%d: expected a file, since standard input can be read once", o.Repeat)
+	}
+	return l.useTrace(ctx, flags.Arg(0), func(input *traceInput) error {
+		return output.write(l, func(out io.Writer, c trace.Compression) error {
+			n, err := trace.Cut(input.open, out, c, o)
+			if err == nil {
+				fmt.Fprintf(l.errOut, "lab: %d records\n", n)
+			}
+			return err
+		})
+	})
+}
+
+func (l *lab) traceFromKubectl(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("trace from-kubectl", flag.ContinueOnError)
+	var o trace.KubectlOptions
+	flags.StringVar(&o.Resource, "resource", "", "`name` of the resource; \"\" = the plural of the objects' kind")
+	flags.Float64Var(&o.Rate, "rate", 0, "space events evenly, so many `a second`")
+	clock := flags.Bool("clock", false, "each event has the time at which it is read: as without -rate")
+	compact := flags.Bool("compact", false, "leave objects out")
+	output := newOutputFlags(flags)
+	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["rate"] && *clock:
+		return usagef("trace from-kubectl: -rate and -clock: expected one of them")
+	case given["rate"] && !(o.Rate > 0 && o.Rate <= 1e9) || math.IsNaN(o.Rate):
+		return usagef("trace from-kubectl: -rate=%v: expected events a second, more than 0", o.Rate)
+	}
+	// Ctrl-C is meant for kubectl, which gets it too: what it printed until then
+	// is the trace. Only reading of a file ends. The second one ends lab.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	in, name := l.in, "standard input"
+	if path := flags.Arg(0); path != "" && path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return usage{err}
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in, name = ctxReader{ctx, file}, path
+	}
+	return output.write(l, func(out io.Writer, c trace.Compression) error {
+		w, err := trace.NewWriter(out, trace.Header{Objects: !*compact, Compression: c})
+		if err != nil {
+			return err
+		}
+		summary, err := trace.FromKubectl(in, name, w, o)
+		if err != nil {
+			return traceError(err)
+		}
+		fmt.Fprintf(l.errOut, "lab: %s\n", summary)
+		return w.Close()
+	})
+}
