@@ -2,16 +2,21 @@
 // shared informer, unchanged, driven by the very loads that drive ours.
 //
 //	loadgen.Load ─▶ lister-watcher ─▶ cache.SharedIndexInformer ─▶ loadgen.Recorder
-//	      └─ every object converted to a Kubernetes one before the clock starts
+//	      └─ every object converted to a Kubernetes one: before the clock
+//	         starts, or if the load is fresh, when it is handed out
 //
 // The informer has its defaults of v0.37.2 (in-order queue, atomic replace,
-// batches), an index by namespace, and lists in the classic way. In a
-// closed loop it reads a channel that was filled beforehand, so its source costs
-// one receive per event; in an open one, or after a prefill, a goroutine puts the
-// events into such a channel when they are due, and waits for the informer only
-// during the prefill.
+// batches), an index by namespace, and lists in the classic way. In a closed
+// loop it reads channels that were filled beforehand, so its source costs one
+// receive per event; in an open one, after a prefill, or if the load is fresh, a
+// goroutine puts the events into such channels when they are due. It waits for
+// the informer only during a prefill, and in a fresh load, so that what was made
+// and not read yet takes bounded memory. Where a version expires the channel ends
+// with status 410, and the informer pauses and lists again as it would of a server.
 //
-// Limits: client-go cannot tell how many notifications wait for a handler.
+// Limits: client-go cannot tell how many notifications wait for a handler. Making
+// the twins of a fresh load is part of what its runs cost, as decoding would be.
+// client-go resyncs no more often than once a second.
 package clientgo
 
 import (
@@ -19,6 +24,7 @@ import (
 	"fmt"
 	"time"
 
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/cache"
 
 	"informerlab/bench/worker"
@@ -42,6 +48,15 @@ func Contestants() []worker.Contestant {
 			return newPipeline(ctx, kept.of(load)), nil
 		},
 	}}
+}
+
+// SurvivePanics makes client-go go on after a handler has panicked, silently: it
+// leaves out the rest of that call and pauses the handler for a second. This is
+// for the whole process, whose main has to call it before anything runs; unless
+// it does, a panic ends the process.
+func SurvivePanics() {
+	utilruntime.ReallyCrash = false
+	utilruntime.PanicHandlers = nil
 }
 
 // A pipeline is one client-go informer over one load.
