@@ -120,13 +120,13 @@ func (m *model) event(e Event) {
 }
 
 // list replaces the model by a list and notes the calls that this makes: what is
-// as before makes none, and what is gone a delete with the state that was held.
+// there already makes an update, also if it is as before, and what is gone a
+// delete with the state that was held.
 func (m *model) list(l List, initial bool) {
 	present := make([]bool, len(m.held))
 	for _, o := range l.Objects {
 		held := &m.held[o.key.number]
 		switch present[o.key.number] = true; *held {
-		case o.id:
 		case 0:
 			m.call(encode(callAdd, initial, 0, o.id))
 		default:
