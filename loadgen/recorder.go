@@ -161,7 +161,7 @@ func (r *Recorder) Add(m Mark, initial bool) {
 func (r *Recorder) Update(before, m Mark) {
 	r.begin(encode(callUpdate, false, before.id, m.id))
 	if r.extra {
-		r.more(m, false, func(v *view) { v.update(before, m) })
+		r.more(m, before.id == m.id, func(v *view) { v.update(before, m) })
 	} else if r.calls == r.next {
 		r.pass()
 	}

@@ -19,7 +19,7 @@ import (
 type view struct {
 	expect    *Expect
 	late      bool                 // it came when events flowed, and any object may be initial
-	resyncs   bool                 // it may be told again what it knows: by a resync or a relist
+	again     bool                 // it may be told again what it knows: by a resync or a later list
 	dense     []known              // by key number
 	sparse    map[event.Key]*known // of keys without a number
 	differing int                  // keys of which held is not target
@@ -37,7 +37,7 @@ type known struct {
 func newView(e *Expect, o RecorderOptions) *view {
 	e.forLevels()
 	v := &view{
-		expect: e, late: o.Late, resyncs: o.Resyncs || len(e.load.Lists) > 1,
+		expect: e, late: o.Late, again: o.Resyncs || len(e.load.Lists) > 1,
 		dense: make([]known, len(e.load.keys)), sparse: map[event.Key]*known{},
 	}
 	return v
@@ -131,7 +131,7 @@ func (v *view) update(before, m Mark) {
 	switch k := v.of(m); {
 	case k.held != before.id:
 		v.wrong("update from object %d to %d: it was told object %d last", before.id, m.id, k.held)
-	case !v.resyncs || before.id != m.id:
+	case !v.again || before.id != m.id:
 		v.newer(k, m)
 	}
 	v.hold(m, m.id)

@@ -4,7 +4,7 @@
 //	loadgen.Source ─▶ informer.Informer, its fan-out from package variants ─▶ loadgen.Recorder
 //
 // Everything else about the informers is equal: in-order queue, index by
-// namespace, panics recovered as client-go does, defaults else. What is measured is therefore always
+// namespace, the policies of today's client-go. What is measured is therefore always
 // the pipeline with the buffer in its place, not the buffer alone. Contestants
 // from elsewhere live in the nested module bench/peers.
 package contestants
@@ -61,6 +61,10 @@ type pipeline struct {
 	started  bool
 }
 
+// nominalResync is longer than any run. An informer that is made without a resync
+// period does not resync at all, whatever its handlers ask for.
+const nominalResync = 24 * time.Hour
+
 func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.Pipeline, error) {
 	fanout, _, err := variants.Fanout(spec)
 	if err != nil {
@@ -71,8 +75,9 @@ func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.P
 	p.informer = informer.New(p.source, informer.Options{
 		Name:     load.Resource,
 		Fanout:   fanout,
-		Indexers: map[string]indexer.IndexFunc{"namespace": indexer.ByNamespace},
+		Resync:   nominalResync,
 		Panic:    processor.SkipAndHold,
+		Indexers: map[string]indexer.IndexFunc{"namespace": indexer.ByNamespace},
 		Logger:   slog.New(slog.DiscardHandler), // of panics that were asked for
 	})
 	return p, nil

@@ -117,13 +117,13 @@ func Find(contestants []Contestant, spec string) (Contestant, error) {
 
 // Fits returns an error if the workload makes no sense for a contestant with
 // these traits: a handler that stops would stop all that blocks behind it, the
-// lab included, and one that is never called cannot stop.
+// lab included, and one that is never called cannot stop, learn or queue anything.
 func Fits(traits buffer.Traits, w loadgen.Workload) error {
 	switch {
 	case traits.Blocks && w.Stalled > 0:
 		return fmt.Errorf("worker: workload %s: a buffer that blocks would stop the cache and all other handlers "+
 			"for as long as one handler stops: expected stalled=0 or a buffer that does not block", w)
-	case traits.Loss == buffer.DropsEvery && w.Stalls():
+	case traits.Loss == buffer.DropsEvery && (w.Stalls() || w.Visitors > 0 || w.Workers > 0):
 		return fmt.Errorf("worker: workload %s: behind a buffer that discards all no handler is ever called: "+
 			"expected another buffer", w)
 	}

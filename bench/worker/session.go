@@ -246,7 +246,7 @@ func (r *run) fill() (pending int, err error) {
 	if err := r.await("the prefill", r.workload.Others(), (*loadgen.Recorder).Filled); err != nil {
 		return 0, err
 	}
-	return r.pending(func(l *loadgen.Load) int { return l.Prefill })
+	return r.pending(func(e *loadgen.Expect) int { return e.Filled })
 }
 
 // release lets the next part of each load flow.
@@ -276,7 +276,7 @@ func (r *run) rest(result *Result, heapBefore uint64, h hooks) error {
 func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
 	full := liveHeap()
 	stalled.HeapBytes = int64(full) - int64(heapBefore)
-	if stalled.Pending, err = r.pending((*loadgen.Load).Len); err != nil {
+	if stalled.Pending, err = r.pending(func(e *loadgen.Expect) int { return e.Calls }); err != nil {
 		return err
 	}
 	if err := call(h.after); err != nil {
@@ -294,8 +294,8 @@ func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
 
 // pending returns how many notifications wait for all stalled handlers, beside
 // the one in the hands of each: what the accounts tell, or without accounts, as
-// then nothing is lost, all that was released but those.
-func (r *run) pending(released func(*loadgen.Load) int) (n int, err error) {
+// then nothing is lost, all that the handler was owed by then but those.
+func (r *run) pending(owed func(*loadgen.Expect) int) (n int, err error) {
 	for i, p := range r.pipelines {
 		for listener, rec := range r.stalledOf(i) {
 			select {
@@ -306,7 +306,7 @@ func (r *run) pending(released func(*loadgen.Load) int) (n int, err error) {
 		}
 		accounts := p.Accounts()
 		if accounts == nil {
-			n += len(r.stalledOf(i)) * (released(r.loads[i]) - 1)
+			n += len(r.stalledOf(i)) * (owed(r.expects[i]) - r.expects[i].Initial - 1)
 			continue
 		}
 		for _, stats := range accounts[:len(r.stalledOf(i))] {

@@ -2,16 +2,21 @@
 // shared informer, unchanged, driven by the very loads that drive ours.
 //
 //	loadgen.Load ─▶ lister-watcher ─▶ cache.SharedIndexInformer ─▶ loadgen.Recorder
-//	      └─ every object converted to a Kubernetes one before the clock starts
+//	      └─ every object converted to a Kubernetes one: before the clock
+//	         starts, or if the load is fresh, when it is handed out
 //
 // The informer has its defaults of v0.37.2 (in-order queue, atomic replace,
-// batches), an index by namespace, no resync, and lists in the classic way. In a
-// closed loop it reads a channel that was filled beforehand, so its source costs
-// one receive per event; in an open one, or after a prefill, a goroutine puts the
-// events into such a channel when they are due, and waits for the informer only
-// during the prefill.
+// batches), an index by namespace, and lists in the classic way. In a closed
+// loop it reads channels that were filled beforehand, so its source costs one
+// receive per event; in an open one, after a prefill, or if the load is fresh, a
+// goroutine puts the events into such channels when they are due. It waits for
+// the informer only during a prefill, and in a fresh load, so that what was made
+// and not read yet takes bounded memory. Where a version expires the channel ends
+// with status 410, and the informer pauses and lists again as it would of a server.
 //
-// Limits: client-go cannot tell how many notifications wait for a handler.
+// Limits: client-go cannot tell how many notifications wait for a handler. Making
+// the twins of a fresh load is part of what its runs cost, as decoding would be.
+// client-go resyncs no more often than once a second.
 package clientgo
 
 import (
@@ -19,7 +24,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/cache"
 
 	"informerlab/bench/worker"
@@ -45,12 +50,20 @@ func Contestants() []worker.Contestant {
 	}}
 }
 
+// SurvivePanics makes client-go go on after a handler has panicked, silently: it
+// leaves out the rest of that call and pauses the handler for a second. This is
+// for the whole process, whose main has to call it before anything runs; unless
+// it does, a panic ends the process.
+func SurvivePanics() {
+	utilruntime.ReallyCrash = false
+	utilruntime.PanicHandlers = nil
+}
+
 // A pipeline is one client-go informer over one load.
 type pipeline struct {
 	source   *listWatch
 	informer cache.SharedIndexInformer
-	synced   []<-chan struct{}
-	failed   error // of AddHandler; Start tells it
+	handlers []cache.ResourceEventHandlerRegistration
 	ctx      context.Context
 	cancel   context.CancelFunc
 	ended    chan struct{} // nil before Start
@@ -58,23 +71,34 @@ type pipeline struct {
 
 var _ worker.Pipeline = (*pipeline)(nil)
 
+// nominalResync is longer than any run. An informer that is made without a resync
+// period does not resync at all, whatever its handlers ask for.
+const nominalResync = 24 * time.Hour
+
 func newPipeline(ctx context.Context, c *conversion) *pipeline {
 	p := &pipeline{source: newListWatch(c)}
-	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, 0,
+	p.informer = cache.NewSharedIndexInformer(p.source, &object{}, nominalResync,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
-	p.synced = []<-chan struct{}{p.informer.HasSyncedChecker().Done()}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	return p
 }
 
-// AddHandler registers the recorder.
-func (p *pipeline) AddHandler(r *loadgen.Recorder) {
-	registration, err := p.informer.AddEventHandler(handler{r})
+// AddHandler registers the recorder, before or after Start.
+func (p *pipeline) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
+	registration, err := p.informer.AddEventHandlerWithResyncPeriod(handler{r}, resync)
 	if err != nil {
-		p.failed = fmt.Errorf("clientgo: add handler: %w", err)
-		return
+		return fmt.Errorf("clientgo: add handler: %w", err)
 	}
-	p.synced = append(p.synced, registration.HasSyncedChecker().Done())
+	p.handlers = append(p.handlers, registration)
+	return nil
+}
+
+// RemoveHandler removes the registration of the handler with this number.
+func (p *pipeline) RemoveHandler(number int) error {
+	if err := p.informer.RemoveEventHandler(p.handlers[number]); err != nil {
+		return fmt.Errorf("clientgo: remove handler: %w", err)
+	}
+	return nil
 }
 
 // startLimit is how long the initial list may take. One of 100,000 objects takes
@@ -83,9 +107,6 @@ const startLimit = 2 * time.Minute
 
 // Start runs the informer and waits until it and all handlers have synced.
 func (p *pipeline) Start() error {
-	if p.failed != nil {
-		return p.failed
-	}
 	p.ended = make(chan struct{})
 	go func() {
 		defer close(p.ended)
@@ -93,11 +114,15 @@ func (p *pipeline) Start() error {
 	}()
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
-	for i, done := range p.synced {
+	synced := []<-chan struct{}{p.informer.HasSyncedChecker().Done()}
+	for _, h := range p.handlers {
+		synced = append(synced, h.HasSyncedChecker().Done())
+	}
+	for i, done := range synced {
 		select {
 		case <-done:
 		case <-limit.C:
-			return fmt.Errorf("clientgo: %d of %d had synced after %v", i, len(p.synced), startLimit)
+			return fmt.Errorf("clientgo: %d of %d had synced after %v", i, len(synced), startLimit)
 		}
 	}
 	return nil
@@ -106,24 +131,28 @@ func (p *pipeline) Start() error {
 // Release lets the next part of the load flow.
 func (p *pipeline) Release(start time.Time) { p.source.release(start) }
 
-// Has reports whether the informer's store holds the key.
-func (p *pipeline) Has(key event.Key) bool {
-	_, found, err := p.informer.GetStore().GetByKey(key.String())
-	return found && err == nil
+// Get returns the mark of the object that the informer's store holds of a key.
+func (p *pipeline) Get(key event.Key) (m loadgen.Mark, held bool) {
+	o, held, err := p.informer.GetStore().GetByKey(key.String())
+	if !held || err != nil {
+		return m, false
+	}
+	return o.(*object).mark, true
 }
 
 // Each calls f for each object in the informer's store.
-func (p *pipeline) Each(f func(key event.Key, id uint64)) {
+func (p *pipeline) Each(f func(key event.Key, m loadgen.Mark, version string)) {
 	for _, o := range p.informer.GetStore().List() {
-		f(event.KeyOf(o.(*object)), o.(*object).id)
+		twin := o.(*object)
+		f(event.KeyOf(twin), twin.mark, twin.ResourceVersion)
 	}
 }
 
 // Accounts returns nil: client-go keeps its backlog to itself.
 func (p *pipeline) Accounts() []processor.Stats { return nil }
 
-// Lateness returns what the load's stream recorded.
-func (p *pipeline) Lateness() *hdrhistogram.Histogram { return p.source.stream.Lateness() }
+// Pace tells how the load's stream kept to its intended times.
+func (p *pipeline) Pace() loadgen.Pace { return p.source.stream.Pace() }
 
 // Stop ends the informer and the source and waits for their goroutines.
 func (p *pipeline) Stop() {
@@ -138,22 +167,18 @@ func (p *pipeline) Stop() {
 type handler struct{ recorder *loadgen.Recorder }
 
 // OnAdd records an add.
-func (h handler) OnAdd(o any, initial bool) { h.recorder.Add(o.(*object).id, initial) }
+func (h handler) OnAdd(o any, initial bool) { h.recorder.Add(o.(*object).mark, initial) }
 
 // OnUpdate records an update.
 func (h handler) OnUpdate(before, after any) {
-	h.recorder.Update(before.(*object).id, after.(*object).id)
+	h.recorder.Update(before.(*object).mark, after.(*object).mark)
 }
 
 // OnDelete records a delete.
 func (h handler) OnDelete(o any) {
 	if inferred, unknown := o.(cache.DeletedFinalStateUnknown); unknown {
-		id := uint64(0) // of no object of a load
-		if state, found := inferred.Obj.(*object); found {
-			id = state.id
-		}
-		h.recorder.Delete(id, true)
+		h.recorder.Delete(inferred.Obj.(*object).mark, true)
 		return
 	}
-	h.recorder.Delete(o.(*object).id, false)
+	h.recorder.Delete(o.(*object).mark, false)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,7 +15,10 @@ import (
 	"informerlab/bench/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	SurvivePanics()
+	goleak.VerifyTestMain(m)
+}
 
 // serve runs one workload through the worker protocol and returns its result. A
 // result means that every handler had every call in order and that the cache is
@@ -53,14 +57,63 @@ func TestWorkloads(t *testing.T) {
 		"freeze:prefill=5000,rate=20000,seconds=0.1",
 		"freeze:prefill=5000,rate=20000,seconds=0.1,stalled=0",
 		"replay:speed=max",
+		"replay:speed=max,objects=fresh,trace=../../../loadgen/testdata/small.ndjson",
+		"saturate:events=5000,objects=fresh,size=1000,churn=20",
+		"freeze:prefill=3000,rate=20000,seconds=0.1,objects=fresh",
+		"burst:keys=200,seconds=0.2",
+		"poisson:seconds=0.1",
+		"overload:seconds=0.1",
+		"hotkey:seconds=0,events=2000",
+		"slow:seconds=0.1",
+		"reconcile:seconds=0.1",
+		"grow:seconds=0.1",
+		"stall:events=2000,stall=20ms",
+		"latejoin:keys=200,visitors=50,seconds=0.2",
+		"visitors:visitors=200,stay=20ms,seconds=0.3",
+		"pods:seconds=0.1,objects=fresh",
+		"cluster:objects=fresh",
 	} {
 		t.Run(workload, func(t *testing.T) {
+			t.Parallel()
 			for _, result := range serve(t, workload, 2) {
 				assert.Positive(t, result.WallNS)
 				assert.Positive(t, result.Allocs, "client-go allocates for every event")
 			}
 		})
 	}
+}
+
+// Where the version expires client-go waits, lists again, tells what is gone and
+// what the list holds, also what is as before, and goes on.
+func TestRelists(t *testing.T) {
+	const relist = "relist:keys=100,relists=1,seconds=0,events=2000,"
+	for _, options := range []string{
+		"rate=20000", "rate=0", "rate=20000,gap=0", "rate=0,gap=0,objects=fresh", "rate=20000,churn=30,workers=2",
+		"rate=20000,objects=fresh,size=100", "rate=20000,listeners=2,stalled=1",
+		"rate=2000,visitors=50", "rate=2000,visitors=50,stay=20ms", "rate=2000,resync=1s",
+	} {
+		t.Run(options, func(t *testing.T) {
+			t.Parallel() // nearly all of it is the pause before the second list
+			result := serve(t, relist+options, 1)[0]
+			assert.Greater(t, time.Duration(result.WallNS), 800*time.Millisecond, "client-go's shortest pause")
+		})
+	}
+}
+
+// An informer that has no period of its own resyncs for its handlers, also for
+// one that comes late.
+func TestResync(t *testing.T) {
+	result := serve(t, "resync:keys=100,rate=1000,seconds=1.5,visitors=4", 1)[0]
+	assert.Equal(t, 100+1501+100, result.Calls, "the list, the events, and the list again after a second")
+	assert.EqualValues(t, 1501, result.Latency.Count, "what is told again has no latency")
+}
+
+// After a panic client-go pauses the handler for a second, and no call is lost
+// but the rest of that one.
+func TestPanicsAreSurvived(t *testing.T) {
+	result := serve(t, "panic:listeners=2,panics=1,seconds=0,events=150", 1)[0]
+	assert.Greater(t, time.Duration(result.WallNS), time.Second)
+	assert.Equal(t, 2*(1000+151), result.Calls)
 }
 
 // Of what client-go does not tell, only what follows from its promise to lose

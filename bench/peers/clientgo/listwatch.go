@@ -6,23 +6,32 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
+	"informerlab/core/source"
 	"informerlab/loadgen"
 )
 
 // An object is the Kubernetes twin of a load's object.
 type object struct {
 	metav1.PartialObjectMetadata
-	id uint64
+	mark    loadgen.Mark
+	payload []byte // kept alive for as long as the twin is, as what a decoder filled in would be
 }
 
-// DeepCopyObject returns a copy that shares nothing.
+// become makes a new object the twin of one of a load.
+func (o *object) become(of *loadgen.Object) {
+	o.Namespace, o.Name, o.ResourceVersion = of.GetNamespace(), of.GetName(), of.GetResourceVersion()
+	o.mark, o.payload = of.Mark, of.Payload()
+}
+
+// DeepCopyObject returns a copy that shares nothing but what never changes.
 func (o *object) DeepCopyObject() runtime.Object {
-	return &object{PartialObjectMetadata: *o.PartialObjectMetadata.DeepCopy(), id: o.id}
+	return &object{PartialObjectMetadata: *o.PartialObjectMetadata.DeepCopy(), mark: o.mark, payload: o.payload}
 }
 
 // A list holds pointers, so that client-go takes the objects themselves.
@@ -42,7 +51,8 @@ func (l *list) DeepCopyObject() runtime.Object {
 // A conversion is a load in Kubernetes' types. It is never changed.
 type conversion struct {
 	load    *loadgen.Load
-	objects []object // by ID, from 1 at index 0: laid out as the load lays out its own
+	objects []object    // by ID, from 1 at index 0: laid out as the load lays out its own; none of a fresh load
+	lists   [][]*object // of the load, in their order
 }
 
 // conversions keeps the conversions of the loads of one workload. Several runs
@@ -63,12 +73,7 @@ func (k *conversions) of(load *loadgen.Load) *conversion {
 			return c
 		}
 	}
-	c := &conversion{load: load, objects: make([]object, load.NumObjects())}
-	for o := range load.Objects() {
-		twin := &c.objects[o.ID-1]
-		twin.Namespace, twin.Name, twin.ResourceVersion = o.GetNamespace(), o.GetName(), o.GetResourceVersion()
-		twin.id = o.ID
-	}
+	c := newConversion(load)
 	if len(k.latest) == keptConversions {
 		k.latest = k.latest[1:]
 	}
@@ -76,20 +81,55 @@ func (k *conversions) of(load *loadgen.Load) *conversion {
 	return c
 }
 
-func (c *conversion) event(e loadgen.Event) watch.Event {
-	return watch.Event{Type: watch.EventType(e.Type.String()), Object: &c.objects[e.Object.ID-1]}
+func newConversion(load *loadgen.Load) *conversion {
+	c := &conversion{load: load}
+	if !load.Fresh() {
+		c.objects = make([]object, load.NumObjects())
+		for o := range load.Objects() {
+			c.objects[o.ID()-1].become(o)
+		}
+	}
+	for _, l := range load.Lists {
+		twins := make([]*object, 0, len(l.Objects))
+		for _, o := range l.Objects {
+			twins = append(twins, c.twin(o))
+		}
+		c.lists = append(c.lists, twins)
+	}
+	return c
 }
 
-// A listWatch is what the informer lists and watches. There is one stream; it
-// can be watched once, which is all that an informer does that nothing goes
-// wrong for.
+// twin returns the twin of an object. Of a fresh load it is a new one.
+func (c *conversion) twin(o *loadgen.Object) *object {
+	if !c.load.Fresh() {
+		return &c.objects[o.ID()-1]
+	}
+	twin := new(object)
+	twin.become(o)
+	return twin
+}
+
+func (c *conversion) event(e loadgen.Event) watch.Event {
+	if e.Type == source.Failed {
+		status := apierrors.NewResourceExpired("the version is too old: a load says so").Status()
+		return watch.Event{Type: watch.Error, Object: &status}
+	}
+	return watch.Event{Type: watch.EventType(e.Type.String()), Object: c.twin(e.Object)}
+}
+
+// A listWatch is what the informer lists and watches: each of the load's lists in
+// turn, and after each the events up to where its version expires, in a channel
+// that is closed there. Each list can be watched once, which is all that an
+// informer does that nothing else goes wrong for.
 type listWatch struct {
 	conversion *conversion
 	start      chan time.Time // takes one for each part of the load
 	released   chan struct{}  // closed by the first release
 	once       sync.Once
 	stream     *loadgen.Stream
-	events     chan watch.Event // room for all but the prefill, so that nobody waits for the informer
+	watches    []chan watch.Event // by list
+	mu         sync.Mutex
+	opened     int // watches so far, and so the list that is served; guarded by mu
 	stopped    chan struct{}
 	forwarding sync.WaitGroup
 }
@@ -97,7 +137,7 @@ type listWatch struct {
 var (
 	_ cache.ListerWatcher            = (*listWatch)(nil)
 	_ cache.ListerWatcherWithContext = (*listWatch)(nil)
-	_ watch.Interface                = (*stream)(nil)
+	_ watch.Interface                = stream(nil)
 )
 
 func newListWatch(c *conversion) *listWatch {
@@ -107,20 +147,63 @@ func newListWatch(c *conversion) *listWatch {
 		start:      start,
 		released:   make(chan struct{}),
 		stream:     loadgen.NewStream(c.load, start),
-		events:     make(chan watch.Event, c.load.Len()-c.load.Prefill),
 		stopped:    make(chan struct{}),
 	}
+	for _, room := range rooms(c.load) {
+		l.watches = append(l.watches, make(chan watch.Event, room))
+	}
 	if !l.forwards() {
+		at := 0
 		for _, e := range c.load.Events() {
-			l.events <- c.event(e)
+			l.watches[at] <- c.event(e)
+			at = l.ended(at, e)
 		}
 	}
 	return l
 }
 
-// forwards reports whether the events come into the channel only when they are due.
+// freshRoom is how many objects of a fresh load may be there before the informer
+// takes them: as many as our own source hands out at a time, so that no side
+// holds more memory for what it has not read.
+const freshRoom = 1024
+
+// rooms returns the size of the channel of each watch: that of all its events but
+// a prefill, so that the forwarding goroutine never waits for the informer, or
+// of a fresh load freshRoom.
+func rooms(load *loadgen.Load) []int {
+	rooms := make([]int, len(load.Lists))
+	if load.Fresh() {
+		for i := range rooms {
+			rooms[i] = freshRoom
+		}
+		return rooms
+	}
+	at := 0
+	for i, e := range load.Events() {
+		if i >= load.Prefill {
+			rooms[at]++
+		}
+		if e.Type == source.Failed {
+			at++
+		}
+	}
+	return rooms
+}
+
+// ended closes the channel of a watch after its last event, and returns which
+// watch the next event is for.
+func (l *listWatch) ended(at int, e loadgen.Event) int {
+	if e.Type != source.Failed {
+		return at
+	}
+	close(l.watches[at])
+	return at + 1
+}
+
+// forwards reports whether the events come into the channels only when they are due.
 func (l *listWatch) forwards() bool {
-	return l.conversion.load.Due != nil || l.conversion.load.Prefill > 0
+	load := l.conversion.load
+	return load.Open() || load.Fresh() || load.Prefill > 0
 }
 
 // release lets the next part of the load flow. Calls beyond its parts do nothing.
@@ -137,9 +220,10 @@ func (l *listWatch) release(start time.Time) {
 	})
 }
 
-// forward puts events into the channel when they are due.
+// forward puts events into the channels when they are due.
 func (l *listWatch) forward() {
 	var due [256]loadgen.Event
+	at := 0
 	for {
 		n := l.stream.Next(due[:])
 		if n == 0 {
@@ -147,7 +231,8 @@ func (l *listWatch) forward() {
 		}
 		for _, e := range due[:n] {
 			select {
-			case l.events <- l.conversion.event(e):
+			case l.watches[at] <- l.conversion.event(e):
+				at = l.ended(at, e)
 			case <-l.stopped:
 				return
 			}
@@ -164,17 +249,19 @@ func (l *listWatch) stop() {
 // IsWatchListSemanticsUnSupported makes client-go list in the classic way.
 func (l *listWatch) IsWatchListSemanticsUnSupported() bool { return true }
 
-// List returns the initial objects.
+// List returns the load's list that has not been watched yet.
 func (l *listWatch) List(metav1.ListOptions) (runtime.Object, error) {
-	page := &list{Items: make([]*object, 0, len(l.conversion.load.Initial))}
-	page.ResourceVersion = l.conversion.load.InitialVersion
-	for _, o := range l.conversion.load.Initial {
-		page.Items = append(page.Items, &l.conversion.objects[o.ID-1])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == len(l.watches) {
+		return nil, errors.New("clientgo: a load has no further list")
 	}
+	page := &list{Items: l.conversion.lists[l.opened]}
+	page.ResourceVersion = l.conversion.load.Lists[l.opened].Version
 	return page, nil
 }
 
-// ListWithContext returns the initial objects.
+// ListWithContext is List: it does not wait.
 func (l *listWatch) ListWithContext(_ context.Context, o metav1.ListOptions) (runtime.Object, error) {
 	return l.List(o)
 }
@@ -184,24 +271,28 @@ func (l *listWatch) Watch(o metav1.ListOptions) (watch.Interface, error) {
 	return l.WatchWithContext(context.Background(), o)
 }
 
-// WatchWithContext waits for the release and returns the stream.
+// WatchWithContext waits for the release and returns the stream after the list.
 func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	if o.ResourceVersion != l.conversion.load.InitialVersion {
-		return nil, errors.New("clientgo: a load cannot be watched again")
-	}
 	select {
 	case <-l.released:
-		return (*stream)(l), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == len(l.watches) || o.ResourceVersion != l.conversion.load.Lists[l.opened].Version {
+		return nil, errors.New("clientgo: a list of a load cannot be watched again")
+	}
+	l.opened++
+	return stream(l.watches[l.opened-1]), nil
 }
 
-// A stream is the watch of a listWatch. It ends only with the informer.
-type stream listWatch
+// A stream is one watch of a listWatch. It ends with the informer, or where its
+// version expires.
+type stream chan watch.Event
 
 // ResultChan returns the channel of events.
-func (s *stream) ResultChan() <-chan watch.Event { return s.events }
+func (s stream) ResultChan() <-chan watch.Event { return s }
 
-// Stop does nothing: only the informer's end stops its watch.
-func (s *stream) Stop() {}
+// Stop does nothing: who reads no further leaves nothing behind.
+func (s stream) Stop() {}
