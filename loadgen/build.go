@@ -177,10 +177,20 @@ func (w Workload) NewVisitor(h Handling) *Recorder {
 
 // spend returns what a call of a handler costs, or nil.
 func (w *Workload) spend(handler int) func() {
-	if w.Cost == 0 || w.Slow > 0 && handler < w.Listeners-w.Slow {
+	if w.Workers > 0 || w.Slow > 0 && handler < w.Listeners-w.Slow {
+		return nil
+	}
+	return w.NewCost(handler)
+}
+
+// NewCost returns a function that spends what the workload says of calls, or nil
+// if they cost nothing. It is for one goroutine: the handler with that number,
+// or where handlers fill work queues, the worker.
+func (w Workload) NewCost(number int) func() {
+	if w.Cost == 0 {
 		return nil
 	}
 	c := cost.Cost{Mean: w.Cost, Law: cmp.Or(w.Costs, "fixed"), Work: cmp.Or(w.Work, "sleep")}
-	s := c.Begin(w.Seed + uint64(handler))
+	s := c.Begin(w.Seed + uint64(number))
 	return func() { s.Spend() }
 }

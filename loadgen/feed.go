@@ -14,7 +14,8 @@ type feed interface {
 	// later, or there is none and ended is true, as it is when stop was closed
 	// while take waited for something to be read.
 	take(dst []Event, by time.Duration, stop <-chan struct{}) (n int, later time.Duration, ended bool)
-	// spent returns how long it took others than take's caller to make events.
+	// spent returns how long it took others than take's caller to make events, less
+	// how long take waited for them.
 	spent() time.Duration
 	// close gives back what the feed holds. Any goroutine may call it, and twice;
 	// take is of no use then.

@@ -85,7 +85,7 @@ func listenerOptions() []option {
 		wholeOption("slow", 0, maxListeners, func(w *Workload) *int { return &w.Slow },
 			"how many handlers have calls that cost something: the last ones; 0: all, if cost says what"),
 		durationOption("cost", func(w *Workload) *time.Duration { return &w.Cost },
-			"of a call of a slow handler, on average"),
+			"of a call of a slow handler, or of a key that a worker takes; on average"),
 		oneOf("costs", costWords, func(w *Workload) *string { return &w.Costs }, "how costs are distributed"),
 		oneOf("work", workWords, func(w *Workload) *string { return &w.Work }, "how a cost is spent"),
 		percentOption("panics", 100, func(w *Workload) *float64 { return &w.Panics }, "of calls that end in a panic"),

@@ -76,6 +76,7 @@ type reading struct {
 	ready chan struct{} // told when there is more
 	mine  []Event       // taken out of the queue, and handed out from at on
 	at    int
+	idle  time.Duration // that take has waited
 
 	// Guarded by performance.queue.
 	queued []Event
@@ -236,18 +237,20 @@ func (f *reading) refill(stop <-chan struct{}) bool {
 		if len(f.mine) > 0 || ended {
 			return len(f.mine) > 0
 		}
+		start := time.Now()
 		select {
 		case <-f.ready:
 		case <-stop:
 			return false
 		}
+		f.idle += time.Since(start)
 	}
 }
 
 func (f *reading) spent() time.Duration {
 	f.queue.Lock()
 	defer f.queue.Unlock()
-	return f.work
+	return f.work - f.idle
 }
 
 // close ends the reading, and with the last one the performance.

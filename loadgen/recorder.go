@@ -361,6 +361,15 @@ func (r *Recorder) checkCount() error {
 	return nil
 }
 
+// Repeats returns how many calls told a level recorder the state that it knew, as
+// a resync does and a relist of what is as before.
+func (r *Recorder) Repeats() int {
+	if r.view == nil {
+		return 0
+	}
+	return r.view.repeats
+}
+
 // CheckCalls checks only that the calls that came fit to one another. It is for
 // a handler that went before the end.
 func (r *Recorder) CheckCalls() error {

@@ -3,12 +3,16 @@ package loadgen
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -336,4 +340,55 @@ func BenchmarkReplay(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 		})
 	}
+}
+
+// repeats is how often TestFreshReplayMemory plays the recording end to end.
+var repeats = flag.Int("repeats", 3, "of the recording in TestFreshReplayMemory")
+
+// However long a trace is, what reads and plays it keeps only what exists. The
+// limit is for the live heap; the collector lets it grow to twice as much.
+func TestFreshReplayMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "long.ndjson.gz")
+	file, err := os.Create(path)
+	require.NoError(t, err)
+	again := func() (*trace.Reader, error) { return trace.NewReader(recorded.Open(), recorded.Name) }
+	_, err = trace.Cut(again, file, trace.CompressionOf(path), trace.CutOptions{Repeat: *repeats})
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	before := live()
+	r := replayOf(path)
+	r.Fresh = true
+	loads, err := r.Loads()
+	require.NoError(t, err)
+	start := make(chan time.Time)
+	close(start)
+	var playing sync.WaitGroup
+	var most atomic.Uint64
+	events := 0
+	for _, load := range loads {
+		events += load.Len()
+		s := NewStream(load, start)
+		playing.Go(func() {
+			dst := make([]Event, 256)
+			next := 0
+			for n, all := s.Next(dst), 0; n > 0; n = s.Next(dst) {
+				if all += n; all > next && load.Resource == "events" {
+					next += load.Len() / 10
+					most.Store(max(most.Load(), live()-before))
+				}
+			}
+		})
+	}
+	playing.Wait()
+	t.Logf("%d events: live heap at most %.1f MB", events, float64(most.Load())/1e6)
+	assert.Less(t, most.Load(), uint64(45e6))
+	assert.Greater(t, events, *repeats*187_000)
+}
+
+// live returns the bytes in use after a collection.
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"informerlab/loadgen/arrival"
 )
@@ -31,6 +32,15 @@ var optionRules = []optionRule{
 		"at least one, whose latency is measured"},
 	{"workers", []string{"listeners"}, func(w *Workload) bool { return w.Workers > 0 && w.Listeners == 0 },
 		"a listener that fills their queue"},
+	{"visitors", []string{"listeners"}, func(w *Workload) bool { return w.Visitors > 0 && w.Listeners == 0 },
+		"a listener that stays, until which visitors come"},
+	// Informers raise a shorter period to a second (client-go's minimumResyncPeriod).
+	{"resync", nil, func(w *Workload) bool { return w.Resync > 0 && w.Resync < time.Second },
+		"0s, or at least 1s"},
+	{"relists", []string{"prefill"}, func(w *Workload) bool { return w.Relists > 0 && w.Prefill > 0 },
+		"one of the two, the other 0"},
+	{"relists", []string{"events"}, func(w *Workload) bool { return w.synthetic() && w.Relists > w.EventCount() },
+		"no more than there are events"},
 
 	{"skew", []string{"pick"}, func(w *Workload) bool { return w.Pick == "zipf" && (w.Skew == 0 || w.Skew > 10) },
 		"an exponent above 0 and up to 10"},

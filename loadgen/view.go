@@ -23,8 +23,8 @@ type view struct {
 	dense     []known              // by key number
 	sparse    map[event.Key]*known // of keys without a number
 	differing int                  // keys of which held is not target
-	calls     int
-	err       error // the first call that cannot have been right
+	repeats   int                  // updates to what it knew
+	err       error                // the first call that cannot have been right
 }
 
 // known is what a view knows of one key.
@@ -114,7 +114,6 @@ func (v *view) wrongKeys() func(yield func(event.Key, known) bool) {
 
 // add, update and delete change the view as a call says.
 func (v *view) add(m Mark, initial bool) {
-	v.calls++
 	switch k := v.of(m); {
 	case k.held != 0:
 		v.wrong("add of object %d: it knows object %d of that key", m.id, k.held)
@@ -127,18 +126,18 @@ func (v *view) add(m Mark, initial bool) {
 }
 
 func (v *view) update(before, m Mark) {
-	v.calls++
 	switch k := v.of(m); {
 	case k.held != before.id:
 		v.wrong("update from object %d to %d: it was told object %d last", before.id, m.id, k.held)
-	case !v.again || before.id != m.id:
+	case v.again && before.id == m.id:
+		v.repeats++
+	default:
 		v.newer(k, m)
 	}
 	v.hold(m, m.id)
 }
 
 func (v *view) delete(m Mark, unknown bool) {
-	v.calls++
 	switch k := v.of(m); {
 	case k.held == 0:
 		v.wrong("delete of object %d: it knows none of that key", m.id)

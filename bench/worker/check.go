@@ -35,7 +35,7 @@ func (r *run) check() error {
 		for listener, rec := range recorders {
 			var err error
 			if r.contestant.Traits.Loss != buffer.DropsEvery {
-				err = rec.Check()
+				err = errors.Join(rec.Check(), r.checkResync(rec))
 			}
 			switch {
 			case accounts != nil:
@@ -49,6 +49,16 @@ func (r *run) check() error {
 		}
 	}
 	return errors.Join(append(errs, r.visitors.check(r))...)
+}
+
+// checkResync checks that a handler was told what it knew, if it wanted to be and
+// had the time.
+func (r *run) checkResync(rec *loadgen.Recorder) error {
+	w := r.workload
+	if w.Resync > 0 && r.span > 2*w.Resync && r.contestant.Traits.Loss == buffer.Lossless && rec.Repeats() == 0 {
+		return fmt.Errorf("worker: no resync in %v: expected one every %v", r.span, w.Resync)
+	}
+	return nil
 }
 
 // checkAccount holds one handler's account against what is known without it: how

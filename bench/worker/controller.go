@@ -27,21 +27,25 @@ func newControllers(w loadgen.Workload, p Pipeline) []*controller {
 	all := make([]*controller, w.Listeners)
 	for i := range all {
 		c := &controller{queue: workqueue.New[event.Key](workqueue.Options{}), seen: map[event.Key]uint64{}}
-		for range w.Workers {
-			c.workers.Go(func() { c.work(p) })
+		for number := range w.Workers {
+			spend := w.NewCost(i*w.Workers + number)
+			c.workers.Go(func() { c.work(p, spend) })
 		}
 		all[i] = c
 	}
 	return all
 }
 
-func (c *controller) work(p Pipeline) {
+func (c *controller) work(p Pipeline, spend func()) {
 	for {
 		key, shutdown := c.queue.Get()
 		if shutdown {
 			return
 		}
 		m, _ := p.Get(key)
+		if spend != nil {
+			spend()
+		}
 		c.mu.Lock()
 		c.seen[key] = m.ID()
 		c.reconciles++
