@@ -112,25 +112,25 @@ func (q queueLaw) workload(t *testing.T, events int, seed uint64) loadgen.Worklo
 		100*rho, queueCost, q.costs, events, seed))
 }
 
-// waits yields how long each event of a load waits for a handler that is busy
-// until it is free, and whose calls then take what cost returns (D. V. Lindley,
-// The theory of queues with a single server, 1952).
-func waits(load *loadgen.Load, free time.Duration, cost func() time.Duration) iter.Seq2[int, time.Duration] {
+// waits yields how long each event of a load waits for a handler whose calls take
+// what cost returns, and the first one a stall more (D. V. Lindley, The theory of
+// queues with a single server, 1952).
+func waits(load *loadgen.Load, stall time.Duration, cost func() time.Duration) iter.Seq2[int, time.Duration] {
 	return func(yield func(int, time.Duration) bool) {
+		free := time.Duration(0)
 		for i, due := range load.Due {
 			begin := max(due, free)
 			if !yield(i, begin-due) {
 				return
 			}
-			free = begin + cost()
+			free = begin + stall + cost()
+			stall = 0
 		}
 	}
 }
 
 // predict returns the histogram of the waits for the one handler of a workload,
-// and those of so many batches of events one after the other. If the handler
-// stalls, its first event has to be due at 0; it waits like the others, as the
-// recorder looks at the clock when it goes on.
+// and those of so many batches of events one after the other.
 func predict(t *testing.T, w loadgen.Workload, batches int) (all *hdrhistogram.Histogram,
 	each []*hdrhistogram.Histogram) {
 	t.Helper()

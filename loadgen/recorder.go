@@ -69,6 +69,7 @@ type Recorder struct {
 	latency     *hdrhistogram.Histogram
 	start       time.Time
 	heard       time.Duration // when the last timed call came
+	blocked     time.Duration // when the call came that blocked, until it is measured; else notTimed
 	pause       time.Duration
 	options     RecorderOptions
 	expect      *Expect
@@ -86,6 +87,7 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 		sum:     checksumSeed,
 		next:    expect.Initial,
 		stallAt: -1,
+		blocked: notTimed,
 		options: o,
 		expect:  expect,
 		stalled: make(chan struct{}),
@@ -187,6 +189,7 @@ func (r *Recorder) begin(code uint64) {
 }
 
 func (r *Recorder) block() {
+	r.blocked = time.Since(r.start)
 	close(r.stalled)
 	if r.options.StallFor > 0 {
 		time.Sleep(r.options.StallFor)
@@ -236,11 +239,11 @@ func (r *Recorder) measure(m Mark, unknown bool) {
 	case unknown || r.passed < done && r.view != nil:
 		return
 	case timed:
-		now = time.Since(r.start)
+		now = r.now()
 	case r.view == nil && uint(position) < uint(len(r.expect.due)):
-		now, due = time.Since(r.start), r.expect.due[position]
+		now, due = r.now(), r.expect.due[position]
 	case r.view != nil && m.key != nil:
-		now = time.Since(r.start)
+		now = r.now()
 		if due, timed = r.expect.dueOf(m, now); !timed {
 			return
 		}
@@ -250,6 +253,15 @@ func (r *Recorder) measure(m Mark, unknown bool) {
 	record(r.latency, now-due)
 	r.pause = max(r.pause, now-r.heard)
 	r.heard = now
+}
+
+// now returns when the call came.
+func (r *Recorder) now() time.Duration {
+	if at := r.blocked; at != notTimed {
+		r.blocked = notTimed
+		return at
+	}
+	return time.Since(r.start)
 }
 
 // pass passes all milestones that have been reached. Telling of one comes last:

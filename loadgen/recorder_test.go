@@ -73,7 +73,7 @@ func makeCalls(e *Expect, calls []handlerCall) error {
 // mixed returns a load of all kinds of events in which no state comes twice: then
 // no two calls are the same, and to swap two is always wrong.
 func mixed(t testing.TB, seed uint64) *Load {
-	load := mustLoad(t, drawn{Seed: seed, Keys: 20, Events: 600, Churn: 20})
+	load := mustLoad(t, drawn{Seed: seed, Keys: 20, Events: 1000, Churn: 20, Versions: 1000})
 	require.False(t, load.again, "seed %d", seed)
 	return load
 }

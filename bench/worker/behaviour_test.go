@@ -163,6 +163,6 @@ func TestSpoiled(t *testing.T) {
 	assert.True(t, spoiled.Spoiled())
 	assert.False(t, (&worker.Result{}).Spoiled())
 	for _, m := range spoiled.Metrics() {
-		assert.NotContains(t, []string{worker.P50, worker.P99, worker.P999, worker.MaxLatency}, m.Unit)
+		assert.NotContains(t, []string{worker.P50, worker.P90, worker.P99, worker.P999, worker.MaxLatency}, m.Unit)
 	}
 }

@@ -64,6 +64,7 @@ func (r *Result) Spoiled() bool {
 type Quantiles struct {
 	Count int64 `json:"count"`
 	P50   int64 `json:"p50_ns"`
+	P90   int64 `json:"p90_ns"`
 	P99   int64 `json:"p99_ns"`
 	P999  int64 `json:"p99.9_ns"`
 	Max   int64 `json:"max_ns"`
@@ -138,6 +139,7 @@ const (
 	BytesPerEvent      = "B/event"
 	AllocsPerEvent     = "allocs/event"
 	P50                = "p50-ns"
+	P90                = "p90-ns"
 	P99                = "p99-ns"
 	P999               = "p99.9-ns"
 	MaxLatency         = "max-ns"
@@ -167,7 +169,7 @@ func Units() []Unit {
 	return []Unit{
 		{NSPerEvent, false}, {NSPerEventListener, false}, {OthersNSPerEvent, false}, {CPUNSPerEvent, false},
 		{BytesPerEvent, false}, {AllocsPerEvent, false},
-		{P50, false}, {P99, false}, {P999, false}, {MaxLatency, false}, {Pause, false},
+		{P50, false}, {P90, false}, {P99, false}, {P999, false}, {MaxLatency, false}, {Pause, false},
 		{SpoiledRuns, false}, {LateP50, false}, {LateP99, false}, {GapErrorP99, false}, {GeneratorNSEvent, false},
 		{BacklogBefore, false}, {Backlog, false}, {BytesPerPending, false}, {BacklogBytes, false},
 		{DrainNSPerEvent, false}, {DrainNS, false}, {RetainedBytes, false},
@@ -208,7 +210,7 @@ func (r *Result) Metrics() []Metric {
 // latencies returns the figures of an open loop, and what its generator did.
 func (r *Result) latencies() (m []Metric) {
 	if r.Latency != nil && !r.Spoiled() {
-		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P99, float64(r.Latency.P99)},
+		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P90, float64(r.Latency.P90)}, Metric{P99, float64(r.Latency.P99)},
 			Metric{P999, float64(r.Latency.P999)})
 	}
 	if r.Latency != nil && r.Stall != nil && !r.Spoiled() {
@@ -273,6 +275,7 @@ func quantilesOf(histograms []*hdrhistogram.Histogram) *Quantiles {
 	return &Quantiles{
 		Count: all.TotalCount(),
 		P50:   all.ValueAtQuantile(50),
+		P90:   all.ValueAtQuantile(90),
 		P99:   all.ValueAtQuantile(99),
 		P999:  all.ValueAtQuantile(99.9),
 		Max:   all.Max(),

@@ -52,7 +52,7 @@ func units(r *worker.Result) (units []string) {
 // come out.
 func TestRunMeasuresEachKind(t *testing.T) {
 	cost := []string{worker.CPUNSPerEvent, worker.BytesPerEvent, worker.AllocsPerEvent}
-	latency := []string{worker.P50, worker.P99, worker.P999}
+	latency := []string{worker.P50, worker.P90, worker.P99, worker.P999}
 	worst := []string{worker.MaxLatency, worker.Pause}
 	pace := []string{worker.SpoiledRuns, worker.LateP50, worker.LateP99, worker.GapErrorP99, worker.GeneratorNSEvent}
 	made := []string{worker.GeneratorNSEvent}

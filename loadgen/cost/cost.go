@@ -88,6 +88,10 @@ var works = map[string]func(*Spender, time.Duration){
 	"spin":  (*Spender).spin,
 }
 
+// stream sets the draws of costs apart from others that are made with the same
+// seed, such as those of keys. It spells cost.
+const stream = 0x636f7374
+
 // Begin returns a spender whose draws depend on the seed alone. Handlers that
 // shall not cost the same at the same time need seeds of their own. It panics if
 // Check fails. The first that spins in a process measures how fast the processor
@@ -97,7 +101,7 @@ func (c Cost) Begin(seed uint64) *Spender {
 		panic(err)
 	}
 	s := &Spender{
-		mean: c.Mean, rng: rand.New(rand.NewPCG(seed, 0)), law: laws[c.Law], work: works[c.Work],
+		mean: c.Mean, rng: rand.New(rand.NewPCG(seed, stream)), law: laws[c.Law], work: works[c.Work],
 		sleep: time.Sleep, state: 1,
 	}
 	if c.Work == "spin" {

@@ -130,7 +130,7 @@ func TestPareto(t *testing.T) {
 // GOAMD64 as well.
 func TestSameSeedSameCosts(t *testing.T) {
 	for want, law := range map[uint64]string{
-		0x1fc60a3d8d8f30e5: "fixed", 0xdb61d2bb4b7ebab1: "exponential", 0x5684942873049183: "pareto",
+		0x1fc60a3d8d8f30e5: "fixed", 0xa57ea2fcf876712b: "exponential", 0x6de2e7a0e3e07043: "pareto",
 	} {
 		s, sum := Cost{Mean: time.Millisecond, Law: law, Work: "sleep"}.Begin(2), fnv.New64a()
 		for range 100_000 {
