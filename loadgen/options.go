@@ -58,7 +58,7 @@ const (
 var (
 	costWords    = []string{"fixed", "exponential", "pareto"}
 	workWords    = []string{"sleep", "spin"}
-	pickWords    = []string{"uniform", "zipf", "hot"}
+	pickWords    = []string{"uniform", "zipf", "hot", "turns", "recent"}
 	objectWords  = []string{"shared", "fresh"}
 	arrivalWords = arrival.Kinds()
 )
@@ -105,7 +105,7 @@ func objectOptions() []option {
 		wholeOption("keys", 1, maxKeys, func(w *Workload) *int { return &w.Keys }, "that there are at the start"),
 		oneOf("pick", pickWords, func(w *Workload) *string { return &w.Pick }, "which key an event strikes"),
 		decimalOption("skew", 100, func(w *Workload) *float64 { return &w.Skew },
-			"of zipf the exponent, of hot the percentage of events that strike hot keys"),
+			"of zipf and recent the exponent, of hot the percentage of events that strike hot keys"),
 		percentOption("hot", 100, func(w *Workload) *float64 { return &w.Hot }, "of keys that are hot"),
 		percentOption("churn", 100, func(w *Workload) *float64 { return &w.Churn },
 			"of events that delete a key or add one again, half each"),

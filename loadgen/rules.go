@@ -42,8 +42,9 @@ var optionRules = []optionRule{
 	{"relists", []string{"events"}, func(w *Workload) bool { return w.synthetic() && w.Relists > w.EventCount() },
 		"no more than there are events"},
 
-	{"skew", []string{"pick"}, func(w *Workload) bool { return w.Pick == "zipf" && (w.Skew == 0 || w.Skew > 10) },
-		"an exponent above 0 and up to 10"},
+	{"skew", []string{"pick"}, func(w *Workload) bool {
+		return isOne(w.Pick, "zipf", "recent") && (w.Skew == 0 || w.Skew > 10)
+	}, "an exponent above 0 and up to 10"},
 	{"skew", []string{"pick"}, func(w *Workload) bool { return w.Pick == "hot" && w.Skew == 0 },
 		"a percentage of events above 0"},
 	{"hot", []string{"pick"}, func(w *Workload) bool { return w.Pick == "hot" && (w.Hot == 0 || w.Hot == 100) },

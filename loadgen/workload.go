@@ -39,8 +39,8 @@ type Workload struct {
 
 	// What happens to which objects.
 	Keys    int     // that there are at the start
-	Pick    string  // which key an event strikes: uniform, zipf or hot
-	Skew    float64 // of zipf the exponent, of hot the percent of events that strike hot keys
+	Pick    string  // which key an event strikes: uniform, zipf, hot, turns or recent
+	Skew    float64 // of zipf and recent the exponent, of hot the percent of events that strike hot keys
 	Hot     float64 // percent of keys that are hot
 	Churn   float64 // percent of events that delete a key or add one again, half each
 	Grow    float64 // percent of events that add a key never seen before

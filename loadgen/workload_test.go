@@ -138,6 +138,7 @@ func TestOptionsGoTogether(t *testing.T) {
 		{"saturate:listeners=0,workers=2", `found workers=2 with listeners=0, expected a listener`},
 		{"saturate:pick=zipf", `found skew=0 with pick=zipf, expected an exponent above 0 and up to 10`},
 		{"saturate:pick=zipf,skew=90", `found skew=90 with pick=zipf, expected an exponent above 0 and up to 10`},
+		{"saturate:pick=recent", `found skew=0 with pick=recent, expected an exponent above 0 and up to 10`},
 		{"saturate:pick=hot,hot=5", `found skew=0 with pick=hot, expected a percentage of events above 0`},
 		{"hotkey:hot=100", `found hot=100 with pick=hot, expected a percentage of keys above 0 and below 100`},
 		{"grow:churn=60", `found churn=60 with grow=30, shrink=20, expected no more than 100 percent together`},

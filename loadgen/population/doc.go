@@ -20,6 +20,6 @@
 //   - Drawing allocates nothing but room for more keys than there have been.
 //
 // Limits: events are independent of one another. A key is not struck twice in a
-// row more often than its popularity says, as a pod is that starts, and neither
-// kinds nor sizes depend on the key.
+// row more often than its popularity says (recent makes that popularity), and
+// neither kinds nor sizes depend on the key.
 package population

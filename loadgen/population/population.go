@@ -22,11 +22,13 @@ import (
 // Popularity belongs to a place in the list of present keys, the first being
 // the most popular, and not to a key for ever: an added key takes the last
 // place, and when a key is deleted, the last one moves to its place and takes
-// over its popularity.
+// over its popularity. Of recent the places are by the last event: the key that
+// had it is the most popular (the stack model of Mattson, Gecsei, Slutz and Traiger,
+// "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2), 1970).
 type Population struct {
 	Keys   int     // that exist at the start, at most 10 million
-	Pick   string  // which key is updated: uniform, zipf or hot
-	Skew   float64 // zipf: the exponent, from 0; hot: percent of updates that strike hot keys
+	Pick   string  // which key is updated: uniform, zipf, hot, turns or recent
+	Skew   float64 // zipf, recent: the exponent, from 0; hot: percent of updates that strike hot keys
 	Hot    float64 // hot: percent of present keys that are hot, rounded, but at least one key
 	Churn  float64 // percent of events that delete a key or add a deleted one again, half each
 	Grow   float64 // percent of events that add a key never seen before
@@ -46,6 +48,8 @@ var picks = map[string]func(*Life) int{
 	"uniform": (*Life).pickUniform,
 	"zipf":    (*Life).pickZipf,
 	"hot":     (*Life).pickHot,
+	"turns":   (*Life).pickTurn,
+	"recent":  (*Life).pickRecent,
 }
 
 // Check returns an error that names the first option that is out of its range
@@ -55,7 +59,7 @@ func (p Population) Check() error {
 		return fmt.Errorf("population: keys=%d: expected a whole number from 0 to %d", p.Keys, maxKeys)
 	}
 	if picks[p.Pick] == nil {
-		return fmt.Errorf("population: pick=%q: expected uniform, zipf or hot", p.Pick)
+		return fmt.Errorf("population: pick=%q: expected uniform, zipf, hot, turns or recent", p.Pick)
 	}
 	if !(p.Skew >= 0 && p.Skew <= maxSkew) {
 		return fmt.Errorf("population: skew=%v: expected a number from 0 to %d", p.Skew, maxSkew)
@@ -94,7 +98,7 @@ func (p Population) String() string {
 	option := func(name string, value float64) {
 		b.WriteString("," + name + "=" + strconv.FormatFloat(value, 'g', -1, 64))
 	}
-	if p.Pick != "uniform" {
+	if p.Pick != "uniform" && p.Pick != "turns" {
 		option("skew", p.Skew)
 	}
 	if p.Pick == "hot" {
@@ -115,14 +119,17 @@ type Life struct {
 	pick func(*Life) int
 	skew float64
 	hot  float64
+	// ordered tells that the order of present has a meaning.
+	ordered bool
 
 	// What a draw from 0 to 100 has to be less than to be of a kind, in order.
 	grow, shrink, leave, come float64
 
-	present []uint32 // key numbers, the most popular first
+	present []uint32 // key numbers, the most popular first; of recent last
 	absent  []uint32 // those that may come back
 	numbers uint32   // handed out
 	weights []float64
+	turn    int // the place that turns strike next, if there is one
 }
 
 // Begin returns the population as it is at the start. All chance comes from
@@ -131,7 +138,7 @@ func (p Population) Begin(rng *rand.Rand) *Life {
 	if err := p.Check(); err != nil {
 		panic(err)
 	}
-	l := &Life{rng: rng, pick: picks[p.Pick], skew: p.Skew, hot: p.Hot}
+	l := &Life{rng: rng, pick: picks[p.Pick], skew: p.Skew, hot: p.Hot, ordered: p.Pick == "recent"}
 	l.grow = p.Grow
 	l.shrink = l.grow + p.Shrink
 	l.leave = l.shrink + p.Churn/2
@@ -150,9 +157,9 @@ func (l *Life) Next() (key uint32, t source.EventType) {
 	case kind < l.grow, n == 0 && len(l.absent) == 0:
 		return l.create(), source.Added
 	case kind < l.shrink && n > 0:
-		return take(l.rng, &l.present), source.Deleted
+		return l.remove(), source.Deleted
 	case kind < l.leave && n > 0:
-		key = take(l.rng, &l.present)
+		key = l.remove()
 		l.absent = append(l.absent, key)
 		return key, source.Deleted
 	case kind < l.come && len(l.absent) > 0, n == 0:
@@ -179,6 +186,17 @@ func (l *Life) create() uint32 {
 	return key
 }
 
+// remove makes a present key, chosen evenly, absent.
+func (l *Life) remove() uint32 {
+	if !l.ordered {
+		return take(l.rng, &l.present)
+	}
+	i := l.rng.IntN(len(l.present))
+	key := l.present[i]
+	l.present = slices.Delete(l.present, i, i+1)
+	return key
+}
+
 // take removes a key, chosen evenly, and puts the last into its place.
 func take(rng *rand.Rand, keys *[]uint32) uint32 {
 	k := *keys
@@ -202,6 +220,16 @@ func (l *Life) pickHot() int {
 	return hot + l.rng.IntN(n-hot)
 }
 
+// pickTurn strikes one place after the other, as heartbeats do: no key comes again
+// before all others, but for those that come and go meanwhile.
+func (l *Life) pickTurn() int {
+	if l.turn >= len(l.present) {
+		l.turn = 0
+	}
+	l.turn++
+	return l.turn - 1
+}
+
 // pickZipf strikes place i, from 0, with a probability that is proportional to
 // (i+1)^-skew. It inverts the distribution: a table of cumulative weights, of
 // which it searches only as much as keys are present, so that one table is
@@ -217,6 +245,18 @@ func (l *Life) pickZipf() int {
 	n := len(l.present)
 	l.growWeights(n)
 	return search(l.weights[:n], l.rng.Float64()*l.weights[n-1])
+}
+
+// pickRecent strikes the key that had the last event but i with the probability
+// with which zipf strikes place i. The key moves to the end, so that an event
+// takes longer the more keys are present.
+func (l *Life) pickRecent() int {
+	last := len(l.present) - 1
+	place := last - l.pickZipf()
+	key := l.present[place]
+	copy(l.present[place:], l.present[place+1:])
+	l.present[last] = key
+	return last
 }
 
 // growWeights makes the table at least n long. weights[i] is the sum of the

@@ -181,6 +181,60 @@ func TestHot(t *testing.T) {
 	}
 }
 
+// All keys have their turn before the first has another, also when some have gone.
+func TestTurns(t *testing.T) {
+	life := Population{Keys: 5, Pick: "turns"}.Begin(generator(1))
+	strike := func(n int) (keys []uint32) {
+		for range n {
+			key, kind := life.Next()
+			require.Equal(t, source.Modified, kind)
+			keys = append(keys, key)
+		}
+		return keys
+	}
+	require.Equal(t, []uint32{0, 1, 2, 3, 4, 0, 1, 2, 3}, strike(9))
+	life.present = life.present[:3]
+	require.Equal(t, []uint32{0, 1, 2, 0}, strike(4))
+	life.create()
+	require.Equal(t, []uint32{1, 2, 5, 0}, strike(4))
+}
+
+// The key that was struck last but i is struck as zipf strikes place i, and those
+// that are deleted leave the order of the others as it is.
+func TestRecent(t *testing.T) {
+	p := Population{Keys: 300, Pick: "recent", Skew: 0.9}
+	life := p.Begin(generator(1))
+	var order []uint32 // an independent account: the newest first
+	for key := range uint32(p.Keys) {
+		order = append([]uint32{key}, order...)
+	}
+	counts, theory := make([]int, p.Keys), zipf(p.Keys, p.Skew)
+	for range draws / 10 {
+		key, _ := life.Next()
+		i := slices.Index(order, key)
+		counts[i]++
+		copy(order[1:i+1], order[:i])
+		order[0] = key
+	}
+	nearCounts(t, func(i int) float64 { return theory[i] }, counts, p.String())
+
+	p = Population{Keys: 300, Pick: "recent", Skew: 0.9, Churn: 20, Grow: 5, Shrink: 5}
+	life, order = p.Begin(generator(2)), nil
+	for key := range uint32(p.Keys) {
+		order = append(order, key)
+	}
+	for range 10_000 {
+		key, kind := life.Next()
+		if i := slices.Index(order, key); i >= 0 {
+			order = slices.Delete(order, i, i+1)
+		}
+		if kind != source.Deleted {
+			order = append(order, key)
+		}
+		require.Equal(t, order, life.present)
+	}
+}
+
 func TestSharesAndSize(t *testing.T) {
 	p := Population{Keys: 100_000, Pick: "uniform", Churn: 10, Grow: 3, Shrink: 1}
 	life := p.Begin(generator(4))
@@ -255,6 +309,8 @@ func TestSameSeedSameEvents(t *testing.T) {
 		0x7c0b56767f31f81a: {Keys: 1000, Pick: "uniform", Churn: 5, Grow: 1, Shrink: 1},
 		0x239b4cbbd196a54a: {Keys: 1000, Pick: "zipf", Skew: 0.9, Churn: 5, Grow: 1, Shrink: 1},
 		0x6a82a43bd620dd5b: {Keys: 1000, Pick: "hot", Skew: 80, Hot: 12.5, Churn: 5, Grow: 1, Shrink: 1},
+		0x11eeedb1e8f700fd: {Keys: 1000, Pick: "recent", Skew: 0.9, Churn: 5, Grow: 1, Shrink: 1},
+		0x10be31d3eb39c2cb: {Keys: 1000, Pick: "turns", Churn: 5, Grow: 1, Shrink: 1},
 	} {
 		life, rng, sum := p.Begin(generator(7)), generator(8), fnv.New64a()
 		sizes := Sizes{Mean: 5000, Sigma: 0.7}
@@ -270,7 +326,7 @@ func TestSameSeedSameEvents(t *testing.T) {
 }
 
 func TestDrawingAllocatesNothing(t *testing.T) {
-	for _, pick := range []string{"uniform", "zipf", "hot"} {
+	for _, pick := range []string{"uniform", "zipf", "hot", "turns", "recent"} {
 		life := Population{Keys: 1000, Pick: pick, Skew: 1, Hot: 10}.Begin(generator(9))
 		life.Next()
 		assert.Zero(t, testing.AllocsPerRun(1000, func() { life.Next() }), pick)
@@ -280,6 +336,8 @@ func TestDrawingAllocatesNothing(t *testing.T) {
 func TestCheckAndString(t *testing.T) {
 	for want, p := range map[string]Population{
 		"keys=1,pick=uniform":                             {Keys: 1, Pick: "uniform", Skew: 1, Hot: 5},
+		"keys=7,pick=turns,grow=1":                        {Keys: 7, Pick: "turns", Skew: 3, Hot: 5, Grow: 1},
+		"keys=7,pick=recent,skew=0.5":                     {Keys: 7, Pick: "recent", Skew: 0.5, Hot: 5},
 		"keys=0,pick=zipf,skew=1.1,grow=0.5":              {Pick: "zipf", Skew: 1.1, Grow: 0.5},
 		"keys=9,pick=hot,skew=80,hot=20,churn=2,shrink=1": {9, "hot", 80, 20, 2, 0, 1},
 	} {
@@ -290,7 +348,7 @@ func TestCheckAndString(t *testing.T) {
 	for want, p := range map[string]Population{
 		"keys=-1: expected a whole number from 0 to 10000000":       {Keys: -1, Pick: "uniform"},
 		"keys=10000001: expected a whole number from 0 to 10000000": {Keys: 10_000_001, Pick: "uniform"},
-		`pick="": expected uniform, zipf or hot`:                    {Keys: 1},
+		`pick="": expected uniform, zipf, hot, turns or recent`:     {Keys: 1},
 		"skew=-0.1: expected a number from 0 to 100":                {Pick: "zipf", Skew: -0.1},
 		"skew=NaN: expected a number from 0 to 100":                 {Pick: "hot", Skew: math.NaN()},
 		"hot=101: expected a percentage from 0 to 100":              {Pick: "hot", Hot: 101},
