@@ -74,7 +74,7 @@ type Backlog struct{ Events, Keys, Bytes int64 }
 // Describe reads a trace to its end. Beside what the Reader remembers, it holds
 // the events of the last 30 s, and the keys that were deleted in that time.
 func Describe(r *Reader) (*Info, error) {
-	d := describer{resources: map[string]*resourceStats{}, all: newStats("all", 1)}
+	d := newDescriber()
 	var rec Record
 	err := r.Next(&rec)
 	for ; err == nil; err = r.Next(&rec) {
@@ -83,7 +83,13 @@ func Describe(r *Reader) (*Info, error) {
 	if err != io.EOF {
 		return nil, err
 	}
-	info := &Info{Header: r.Header(), Length: time.Duration(d.last)}
+	info := &Info{Header: r.Header(), Length: time.Duration(d.last), Resources: d.infos()}
+	info.All = d.all.info(d.last)
+	return info, nil
+}
+
+// infos returns what there is to say of each resource, by name, once all is taken.
+func (d *describer) infos() (all []ResourceInfo) {
 	for _, name := range slices.Sorted(maps.Keys(d.resources)) {
 		s := d.resources[name]
 		for _, l := range s.keys {
@@ -92,17 +98,22 @@ func Describe(r *Reader) (*Info, error) {
 				d.all.lives.add(l.records)
 			}
 		}
-		info.Resources = append(info.Resources, s.stats.info(d.last))
+		all = append(all, s.stats.info(d.last))
 	}
-	info.All = d.all.info(d.last)
-	return info, nil
+	return all
 }
 
+// A describer collects what Describe tells.
 type describer struct {
 	resources map[string]*resourceStats
 	all       *stats
-	graves    []grave // of keys deleted in the last 30 s, by time
+	graves    []grave // of keys deleted in the last 30 s, by time; older ones are forgotten
+	forgotten int     // how many of graves are
 	last      int64
+}
+
+func newDescriber() *describer {
+	return &describer{resources: map[string]*resourceStats{}, all: newStats("all", 1)}
 }
 
 type resourceStats struct {
@@ -166,18 +177,18 @@ func (d *describer) take(rec *Record) {
 
 // forget drops the keys that were deleted long enough ago to matter no more.
 func (d *describer) forget() {
-	gone := 0
-	for _, g := range d.graves {
+	for ; d.forgotten < len(d.graves); d.forgotten++ {
+		g := d.graves[d.forgotten]
 		if d.last-g.t <= int64(StallWindows[len(StallWindows)-1]) {
 			break
 		}
 		if l := g.of.keys[g.key]; l != nil && l.deleted && l.last == g.t {
 			delete(g.of.keys, g.key)
 		}
-		gone++
 	}
-	if gone > 0 && (gone == len(d.graves) || gone >= 1024) {
-		d.graves = append(d.graves[:0], d.graves[gone:]...)
+	if d.forgotten == len(d.graves) || d.forgotten >= 1024 {
+		d.graves = append(d.graves[:0], d.graves[d.forgotten:]...)
+		d.forgotten = 0
 	}
 }
 
