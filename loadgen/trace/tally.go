@@ -59,17 +59,10 @@ func (t tally) top(oneIn int64) float64 {
 	return float64(sum) / float64(max(1, records))
 }
 
-// skew returns the exponent of the Zipf law over as many ranks as there are
-// lives under which the records are most likely, the busiest life having rank
-// 1: Clauset, Shalizi and Newman, "Power-law distributions in empirical data",
-// SIAM Review 51 (2009), section 3, for a law of ranks instead of sizes. Ranks
-// by what was seen make it too large where lives have only a few records each.
-func (t tally) skew() float64 {
+// ranks returns how many lives there are, and the mean logarithm of the rank of a
+// record, where the busiest life has rank 1.
+func (t tally) ranks() (lives int64, meanLog float64) {
 	lives, records := t.totals()
-	if records == 0 || lives < 2 {
-		return 0
-	}
-	// The mean logarithm of the rank of a record.
 	var sum float64
 	rank := int64(0)
 	for _, n := range slices.Backward(slices.Sorted(maps.Keys(t))) {
@@ -77,9 +70,20 @@ func (t tally) skew() float64 {
 		sum += float64(n) * (lgamma(rank+times+1) - lgamma(rank+1))
 		rank += times
 	}
-	mean := sum / float64(records)
-	loss := func(s float64) float64 { return s*mean + math.Log(harmonic(lives, s)) }
-	// loss is convex in s, so ever thirds of the range find its minimum.
+	return lives, sum / float64(max(1, records))
+}
+
+// fitZipf returns the exponent of the Zipf law over so many ranks under which
+// ranks with this mean logarithm are most likely: Clauset, Shalizi and Newman,
+// "Power-law distributions in empirical data", SIAM Review 51 (2009), for a law
+// of ranks instead of sizes.
+func fitZipf(ranks int64, meanLog float64) float64 {
+	if ranks < 2 {
+		return 0
+	}
+	loss := func(s float64) float64 { return float64(s*meanLog) + math.Log(harmonic(ranks, s)) }
+	// The loss, the negative logarithm of the likelihood per draw, is convex in s, so
+	// ever thirds of the range find its minimum.
 	low, high := 0.0, maxSkew
 	for high-low > 1e-6 {
 		a, b := low+(high-low)/3, high-(high-low)/3
@@ -93,9 +97,6 @@ func (t tally) skew() float64 {
 }
 
 const maxSkew = 5.0
-
-// zipfTop returns the share of the first of so many ranks under a Zipf law.
-func zipfTop(first, ranks int64, s float64) float64 { return harmonic(first, s) / harmonic(ranks, s) }
 
 func lgamma(n int64) float64 {
 	v, _ := math.Lgamma(float64(n))

@@ -153,9 +153,13 @@ func (l *lab) traceInfo(ctx context.Context, args []string) error {
 
 func (l *lab) traceFit(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("trace fit", flag.ContinueOnError)
-	resource := flags.String("resource", "", "this `name` alone; \"\" = all, a table each")
+	resource := flags.String("resource", "", "this `name` alone, as the file of a workload; \"\" = all, a table each")
+	speed := flags.Float64("speed", 1, "`times` the recorded pace")
 	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
 		return err
+	}
+	if !(*speed > 0 && *speed <= maxFitSpeed) {
+		return usagef("trace fit: -speed=%v: expected more than 0 and at most %v", *speed, maxFitSpeed)
 	}
 	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
 		all, err := trace.Fit(r)
@@ -170,11 +174,10 @@ func (l *lab) traceFit(ctx context.Context, args []string) error {
 			case "":
 				fmt.Fprintf(&text, "[%q]\n", f.Resource)
 			case f.Resource:
-				fmt.Fprintf(&text, "# %s of %s\n", f.Resource, r.Name())
 			default:
 				continue
 			}
-			if err := f.WriteTOML(&text); err != nil {
+			if err := f.WriteTOML(&text, *speed, fitCommand(f.Resource, *speed, flags.Arg(0))); err != nil {
 				return err
 			}
 			if *resource == "" {
@@ -188,6 +191,21 @@ func (l *lab) traceFit(ctx context.Context, args []string) error {
 		_, err = io.WriteString(l.out, text.String())
 		return err
 	})
+}
+
+// maxFitSpeed keeps what is printed in the range of what workloads take.
+const maxFitSpeed = 1e6
+
+// fitCommand returns the command that prints the twin of a resource.
+func fitCommand(resource string, speed float64, path string) string {
+	command := "lab trace fit -resource " + resource
+	if speed != 1 {
+		command += fmt.Sprintf(" -speed %v", speed)
+	}
+	if path != "" {
+		command += " " + path
+	}
+	return command
 }
 
 // An outputFlags is where a trace is written to.

@@ -38,6 +38,8 @@ var badTraceInput = []struct{ args, want string }{
 	{"trace cut -o out garbled", "garbled:2:2: found invalid character ']'"},
 	{"trace fit garbled", "garbled:2:2: found invalid character ']'"},
 	{"trace fit -resource boats", `"boats", expected one of cronjobs, daemonsets`},
+	{"trace fit -speed 0", "-speed=0: expected more than 0 and at most"},
+	{"trace fit -speed NaN", "-speed=NaN"},
 	{"trace cut -o out -from 1h", "found no records from 1h0m0s on"},
 	{"trace cut -o out -from 10s -to 9s", "expected a range of time"},
 	{"trace cut -o out -from -1s", "expected a range of time"},
@@ -104,12 +106,35 @@ func TestTraceCommands(t *testing.T) {
 	require.Zero(t, got.status, got.errOut)
 	got = execute(t, folder, "trace", "fit", "-resource", "pods", "minute.ndjson")
 	require.Zero(t, got.status, got.errOut)
-	assert.Regexp(t, `(?s)^# pods of minute.ndjson\narrival = "bursts"\nrate = \d.*peak = .*sigma = `, got.out)
+	assert.Regexp(t, `(?s)^# By lab trace fit -resource pods minute.ndjson, from \d+.\d s of minute.ndjson; .*\n`+
+		`summary = .*\nsigma = .*\nrate = `, got.out)
 	again := execute(t, folder, "trace", "fit", "-resource", "pods", "minute.ndjson")
 	assert.Equal(t, got.out, again.out, "a fit is no matter of chance")
 	got = execute(t, folder, "trace", "fit")
 	require.Zero(t, got.status, got.errOut)
-	assert.Contains(t, got.out, "[\"pods\"]\narrival = \"bursts\"\nrate = 73.05")
+	assert.Contains(t, got.out, "\n[\"pods\"]\n# By lab trace fit -resource pods, from 909.7 s of cluster-250-nodes")
+}
+
+// TestFittedWorkloads runs the command that is told in each fitted workload file, and
+// gets the file.
+func TestFittedWorkloads(t *testing.T) {
+	const folder, madeBy = "../../../loadgen/workloads", "# By lab "
+	files, err := filepath.Glob(filepath.Join(folder, "*.toml"))
+	require.NoError(t, err)
+	fitted := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		_, after, made := strings.Cut(string(content), madeBy)
+		if !made {
+			continue
+		}
+		fitted++
+		command, _, _ := strings.Cut(after, ",")
+		got := execute(t, t.TempDir(), strings.Fields(command)...)
+		assert.Equal(t, string(content), got.out, "lab %s: %s", command, got.errOut)
+	}
+	assert.Equal(t, 4, fitted, "workloads fitted to the recording")
 }
 
 // TestTraceFromKubectlLive is what a user does who records: kubectl in a pipe, and
