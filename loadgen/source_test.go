@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -341,35 +340,21 @@ func TestSourceToRecorder(t *testing.T) {
 	})
 }
 
+// Handing out objects that are built allocates nothing, however it is read and
+// whether or not events have intended times.
 func TestSourceAllocatesNothing(t *testing.T) {
-	load := mustLoad(t, drawn{Keys: 10, Events: 50_000})
-	s := NewSource(load)
-	s.Release(time.Now())
-	w := openWatch(t, s, load.Lists[0].Version)
-	defer w.Stop()
-	dst := make([]source.Event, 256)
-	assert.Zero(t, testing.AllocsPerRun(100, func() { w.Next(dst) }))
-}
-
-func BenchmarkSource(b *testing.B) {
-	for _, keys := range []int{1000, 100_000} {
-		for _, batch := range []int{1, 256} {
-			b.Run(fmt.Sprintf("keys=%d/batch=%d", keys, batch), func(b *testing.B) {
-				const events = 500_000
-				load := mustLoad(b, drawn{Keys: keys, Events: events - 1})
-				dst := make([]source.Event, batch)
-				b.ReportAllocs()
-				for b.Loop() {
-					s := NewSource(load)
-					s.Release(time.Now())
-					w := openWatch(b, s, load.Lists[0].Version)
-					for n := 0; n < events; {
-						n += w.Next(dst)
-					}
-					w.Stop()
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
-			})
+	for _, rate := range []float64{0, 1e6} {
+		for _, batch := range []int{1, 7, 256} {
+			load := mustLoad(t, drawn{Keys: 10, Events: 50_000, Rate: rate})
+			s := NewSource(load)
+			s.Release(time.Now().Add(-time.Hour))
+			w := openWatch(t, s, load.Lists[0].Version)
+			dst := make([]source.Event, batch)
+			n := 0
+			perRead := testing.AllocsPerRun(100, func() { n += w.Next(dst) })
+			w.Stop()
+			assert.Zero(t, perRead, "rate %v, batch %d", rate, batch)
+			assert.Equal(t, 101*batch, n)
 		}
 	}
 }
