@@ -54,6 +54,9 @@ func (r Replay) Loads() ([]*Load, error) {
 		} else if err != nil {
 			return nil, err
 		}
+		if string(record.Key) == End.Name {
+			return nil, reader.RefuseKey("any other, as this one marks the end of a load")
+		}
 		p.record(&record)
 	}
 }

@@ -165,6 +165,15 @@ func TestReplayBringsTheObjects(t *testing.T) {
 	}
 }
 
+func TestReplayRefusesTheKeyThatEndsALoad(t *testing.T) {
+	lines := `{"t":1,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}` + "\n" +
+		`{"t":2,"resource":"pods","type":"ADDED","key":"loadgen-end","rv":"2"}` + "\n"
+	r := Replay{Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(lines)), nil }, Name: "x"}
+	_, err := r.Loads()
+	assert.EqualError(t, err,
+		`x:2:47: found key loadgen-end, expected any other, as this one marks the end of a load`)
+}
+
 func TestReplayTellsWhatItCannotRead(t *testing.T) {
 	_, err := replayOf("nowhere.ndjson").Loads()
 	assert.ErrorContains(t, err, "nowhere.ndjson")

@@ -182,6 +182,15 @@ func (r *Reader) next(rec *Record) error {
 	return r.fail(&fault{where[f], found, expected})
 }
 
+// RefuseKey returns the error for a reader of records that has no use for the key
+// of the one that Next returned last.
+func (r *Reader) RefuseKey(expected string) error {
+	var rec Record
+	var where places
+	_ = rec.parse(r.scanner.Bytes(), &where) // it was right before
+	return r.fail(&fault{where[fieldKey], "key " + excerpt(rec.Key), expected})
+}
+
 // objects checks that a record has an object exactly if it should.
 func (r *Reader) objects(rec *Record) (f field, found, expected string) {
 	if !r.decided {
