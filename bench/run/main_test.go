@@ -80,8 +80,22 @@ func fakeResult(contestant string, runs int) *worker.Result {
 	if strings.HasPrefix(contestant, "fast") {
 		wall = 100_000
 	}
-	return &worker.Result{
-		Events: 1000, Calls: 2000, Listeners: 2,
+	r := &worker.Result{
+		Events: 1000, Calls: 2000, Listeners: 2, Store: 7,
 		WallNS: wall + int64(runs), CPUNS: wall, Allocs: 2000, Bytes: 100_000,
 	}
+	switch contestant {
+	case "strange":
+		r.Store = 8
+	case "disturbed", "late":
+		r.Latency = &worker.Quantiles{P99: 20e6}
+		r.Lateness = &worker.Quantiles{P99: 1e3}
+	}
+	if contestant == "disturbed" {
+		r.OthersCPU = 0.3
+	}
+	if contestant == "late" && runs == 1 {
+		r.Lateness.P99 = 10e6
+	}
+	return r
 }

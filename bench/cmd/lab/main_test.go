@@ -116,6 +116,14 @@ var badInput = []struct{ args, want string }{
 	{"report file", "file: no results"},
 	{"report -base none good", `unknown base "none"`},
 	{"report good nowhere", "nowhere"},
+	{"replay -speed=-3", "speed=-3"},
+	{"replay -speed fast", "speed=fast"},
+	{"replay -objects old", "objects=old"},
+	{"replay -buffers none", `unknown buffer "none"`},
+	{"replay nowhere.ndjson", "nowhere.ndjson"},
+	{"replay truncated.ndjson", "truncated.ndjson:3:"},
+	{"replay one two", `unexpected argument "two"`},
+	{"replay -out file truncated.ndjson", "truncated.ndjson:3:"},
 	{"flame", "no run with profiles"},
 	{"flame nowhere", "no profiles"},
 	{"flame -out interrupted", "no run with profiles in interrupted"},
@@ -337,4 +345,28 @@ func TestWorkerServes(t *testing.T) {
 	l := &lab{in: in, out: &out, errOut: os.Stderr, argv: []string{"worker"}}
 	require.Zero(t, l.main(context.Background()))
 	assert.Contains(t, out.String(), `"name":"ring"`)
+}
+
+// TestReplay plays a trace to two buffers, whose caches end alike.
+func TestReplay(t *testing.T) {
+	folder := t.TempDir()
+	small, err := filepath.Abs(filepath.Join("..", "..", "..", "loadgen", "testdata", "small.ndjson"))
+	require.NoError(t, err)
+	for _, args := range [][]string{
+		{"-speed", "max", "-objects", "shared"}, {"-speed", "1"}, {"-speed", "max", "-listeners", "3"},
+	} {
+		args = append(append([]string{"replay", "-quiet", "-buffers", "reference,null"}, args...), small)
+		got := execute(t, folder, args...)
+		require.Zero(t, got.status, got.errOut)
+		lines := strings.Split(strings.TrimSpace(got.out), "\n")
+		require.Len(t, lines, 4, got.out)
+		assert.Equal(t, "small.ndjson: 7 events", lines[0])
+		stores := map[string]bool{}
+		for _, line := range lines[2:] {
+			fields := strings.Fields(line)
+			stores[fields[len(fields)-1]] = true
+		}
+		assert.Len(t, stores, 1, got.out)
+		assert.NotContains(t, stores, "0000000000000000")
+	}
 }

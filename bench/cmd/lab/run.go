@@ -39,12 +39,12 @@ func (l *lab) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if missing != "" {
-		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
-	}
 	folder, err := l.execute(ctx, plan, out)
 	if folder == "" {
 		return err
+	}
+	if missing != "" {
+		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
 	}
 	results, tableErr := readResults(folder)
 	if tableErr == nil {

@@ -1,0 +1,64 @@
+package run_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/run"
+	"informerlab/bench/worker"
+	"informerlab/loadgen"
+)
+
+// Half as many rounds as are planned may be measured again because the machine
+// was disturbed; then they count all the same.
+func TestDisturbedRoundsAreMeasuredAgain(t *testing.T) {
+	p := plan(t, "disturbed", "fast")
+	calls := 0
+	p.Each = func(loadgen.Workload, run.Arm, *worker.Result) { calls++ }
+	folder := create(t, p)
+	require.NoError(t, run.Execute(t.Context(), p, folder))
+	require.Len(t, folder.Fitness(), 2)
+	for _, f := range folder.Fitness() {
+		assert.Equal(t, 9, f.Rounds)
+		assert.Equal(t, 5, f.Discarded)
+		assert.Equal(t, 9, f.Disturbed)
+		assert.Zero(t, f.Spoiled)
+		assert.Equal(t, "0000000000000007", f.Store)
+		assert.Equal(t, "9 rounds, 5 more discarded because other programs used the machine, 9 kept though they did",
+			f.String())
+	}
+	assert.Equal(t, 2*9*2, calls, "for each result that counts")
+	assert.Equal(t, folder.Fitness()[0].Discarded, manifest(t, folder).Fitness[0].Discarded)
+	assert.Contains(t, manifest(t, folder).Described[0], "listeners = 2")
+}
+
+// A run that the generator spoiled has no latency, and is counted.
+func TestSpoiledRunsAreCounted(t *testing.T) {
+	p := plan(t, "late", "fast")
+	folder := create(t, p)
+	require.NoError(t, run.Execute(t.Context(), p, folder))
+	f := folder.Fitness()[0]
+	assert.Equal(t, 3, f.Spoiled, "the first of each process")
+	assert.Zero(t, f.Discarded)
+	assert.Equal(t, "3 runs without latency because the generator was late", f.String())
+	raw := read(t, folder, "raw.txt")
+	assert.Contains(t, raw, "2e+07 p99-ns", "of the others")
+	assert.Contains(t, raw, " 0 spoiled", "the median over rounds")
+}
+
+func TestQuietRunsTellNothing(t *testing.T) {
+	p := plan(t, "fast")
+	folder := create(t, p)
+	require.NoError(t, run.Execute(t.Context(), p, folder))
+	assert.Empty(t, folder.Fitness()[0].String())
+}
+
+// Contestants whose caches end differently cannot both be right.
+func TestCachesHaveToEndAlike(t *testing.T) {
+	p := plan(t, "fast", "strange")
+	err := run.Execute(t.Context(), p, create(t, p))
+	assert.ErrorContains(t, err, "the caches of ")
+	assert.ErrorContains(t, err, "others with ")
+}
