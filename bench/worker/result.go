@@ -210,8 +210,8 @@ func (r *Result) Metrics() []Metric {
 // latencies returns the figures of an open loop, and what its generator did.
 func (r *Result) latencies() (m []Metric) {
 	if r.Latency != nil && !r.Spoiled() {
-		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P90, float64(r.Latency.P90)}, Metric{P99, float64(r.Latency.P99)},
-			Metric{P999, float64(r.Latency.P999)})
+		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P90, float64(r.Latency.P90)},
+			Metric{P99, float64(r.Latency.P99)}, Metric{P999, float64(r.Latency.P999)})
 	}
 	if r.Latency != nil && r.Stall != nil && !r.Spoiled() {
 		m = append(m, Metric{MaxLatency, float64(r.Latency.Max)}, Metric{Pause, float64(r.PauseNS)})
