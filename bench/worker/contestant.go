@@ -56,8 +56,8 @@ type Contestant struct {
 	Parse func(spec string) (Contestant, error)
 }
 
-// A Pipeline is one contestant over one load. Its methods are called by one
-// goroutine at a time, in the order AddHandler…, Start, Release, any of the
+// A Pipeline is one contestant over one load. Its methods but Get are called by
+// one goroutine at a time, in the order AddHandler…, Start, Release, any of the
 // others, Stop, Accounts.
 type Pipeline interface {
 	// AddHandler adds the next handler, number 0 first, which is told the whole
@@ -73,7 +73,8 @@ type Pipeline interface {
 	// Release lets the next of the load's Parts flow; start is the zero of the
 	// intended times in the last part.
 	Release(start time.Time)
-	// Get returns the mark of the object that the cache holds of a key.
+	// Get returns the mark of the object that the cache holds of a key. Workers
+	// behind handlers call it, any number of them and at any time.
 	Get(key event.Key) (m loadgen.Mark, held bool)
 	// Each calls f for every object in the cache, in any order. It is called
 	// after the last event.
