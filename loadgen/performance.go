@@ -171,15 +171,14 @@ func (f *reading) sentinel() Event {
 func (p *performance) hand(fresh map[*reading][]Event, each time.Duration) bool {
 	p.queue.Lock()
 	for f, events := range fresh {
-		if len(events) == 0 || f.closed {
-			continue
+		if len(events) > 0 && !f.closed {
+			f.queued = append(f.queued, events...)
+			f.work += each * time.Duration(len(events))
+			p.ahead += len(events)
+			tell(f.ready)
 		}
-		f.queued = append(f.queued, events...)
-		f.work += each * time.Duration(len(events))
-		p.ahead += len(events)
 		clear(events)
 		fresh[f] = events[:0]
-		tell(f.ready)
 	}
 	for p.ahead >= maxAhead {
 		p.queue.Unlock()

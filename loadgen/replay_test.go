@@ -228,6 +228,20 @@ func TestFreshReplayCanBeLeftEarly(t *testing.T) {
 	assert.Empty(t, loads[0].replay.waiting)
 }
 
+// While others play on, nothing piles up for one who left.
+func TestFreshReplayKeepsNothingForThoseWhoLeft(t *testing.T) {
+	loads := small(t, 1, true)
+	left, stays := loads[0].open().(*reading), loads[1].open().(*reading)
+	left.close()
+	fresh := map[*reading][]Event{left: make([]Event, 3), stays: make([]Event, 3)}
+	assert.True(t, left.hand(fresh, time.Nanosecond))
+	assert.Empty(t, fresh[left])
+	assert.Empty(t, left.queued)
+	assert.Len(t, stays.queued, 3)
+	stays.close()
+	assert.False(t, left.hand(fresh, time.Nanosecond))
+}
+
 func TestBookmarksAreForThoseWhoAsk(t *testing.T) {
 	for _, fresh := range []bool{false, true} {
 		load := small(t, 0, fresh)[1]
