@@ -78,6 +78,27 @@ func TestRecorderStallsForATime(t *testing.T) {
 	})
 }
 
+// What comes after a call that blocked, but was for no timed event, came when it came.
+func TestRecorderTimesWhatComesAfterTheStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		load := mustLoad(t, drawn{Keys: 2, Events: 1, Rate: 1})
+		calls, _ := naiveCalls(load)
+		r := NewRecorder(load.Expect(), RecorderOptions{
+			Stall: true, StallFor: 3 * time.Second, Latency: true, Level: true, Resyncs: true,
+		})
+		r.Release(time.Now())
+		calls[0](r)
+		calls[1](r)
+		r.OnUpdate(load.Object(1), load.Object(1)) // a resync
+		calls[2](r)
+		calls[3](r)
+		require.NoError(t, r.Check())
+		assert.EqualValues(t, 2, r.Latency().TotalCount())
+		assert.InEpsilon(t, 2*time.Second, r.Latency().ValueAtQuantile(50), 0.001)
+		assert.InEpsilon(t, 3*time.Second, r.Latency().Max(), 0.001)
+	})
+}
+
 // A handler that comes late is told what there is, then what follows.
 func TestLateRecorder(t *testing.T) {
 	load := mustLoad(t, drawn{Seed: 1, Keys: 20, Events: 500, Churn: 20})

@@ -69,7 +69,7 @@ type Recorder struct {
 	latency     *hdrhistogram.Histogram
 	start       time.Time
 	heard       time.Duration // when the last timed call came
-	blocked     time.Duration // when the call came that blocked, until it is measured; else notTimed
+	blocked     time.Time     // when the call came that blocked, which is number stallAt from 0
 	pause       time.Duration
 	options     RecorderOptions
 	expect      *Expect
@@ -87,7 +87,6 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 		sum:     checksumSeed,
 		next:    expect.Initial,
 		stallAt: -1,
-		blocked: notTimed,
 		options: o,
 		expect:  expect,
 		stalled: make(chan struct{}),
@@ -189,7 +188,7 @@ func (r *Recorder) begin(code uint64) {
 }
 
 func (r *Recorder) block() {
-	r.blocked = time.Since(r.start)
+	r.blocked = time.Now()
 	close(r.stalled)
 	if r.options.StallFor > 0 {
 		time.Sleep(r.options.StallFor)
@@ -257,9 +256,8 @@ func (r *Recorder) measure(m Mark, unknown bool) {
 
 // now returns when the call came.
 func (r *Recorder) now() time.Duration {
-	if at := r.blocked; at != notTimed {
-		r.blocked = notTimed
-		return at
+	if r.calls-1 == r.stallAt {
+		return r.blocked.Sub(r.start)
 	}
 	return time.Since(r.start)
 }

@@ -34,6 +34,9 @@ var optionRules = []optionRule{
 		"a listener that fills their queue"},
 	{"visitors", []string{"listeners"}, func(w *Workload) bool { return w.Visitors > 0 && w.Listeners == 0 },
 		"a listener that stays, until which visitors come"},
+	{"stall", []string{"prefill"}, func(w *Workload) bool {
+		return w.Stall > 0 && w.Stalled > 0 && w.Prefill > 0
+	}, "one of the two, the other 0: the first live call is of the prefill, before the clock starts"},
 	// Informers raise a shorter period to a second (client-go's minimumResyncPeriod).
 	{"resync", nil, func(w *Workload) bool { return w.Resync > 0 && w.Resync < time.Second },
 		"0s, or at least 1s"},
