@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"informerlab/loadgen/arrival"
+	"informerlab/loadgen/cost"
 )
 
 // An optionRule is about options that do not go together. What merely has no effect is
@@ -37,6 +38,7 @@ var optionRules = []optionRule{
 	{"stall", []string{"prefill"}, func(w *Workload) bool {
 		return w.Stall > 0 && w.Stalled > 0 && w.Prefill > 0
 	}, "one of the two, the other 0: the first live call is of the prefill, before the clock starts"},
+	{"cost", nil, func(w *Workload) bool { return w.Cost > cost.MaxMean }, "no more than 1m"},
 	// Informers raise a shorter period to a second (client-go's minimumResyncPeriod).
 	{"resync", nil, func(w *Workload) bool { return w.Resync > 0 && w.Resync < time.Second },
 		"0s, or at least 1s"},

@@ -137,6 +137,7 @@ func TestOptionsGoTogether(t *testing.T) {
 		{"slow:slow=17", `found slow=17 with listeners=16, expected no more than listeners`},
 		{"saturate:listeners=0,workers=2", `found workers=2 with listeners=0, expected a listener`},
 		{"freeze:stall=1s", `found stall=1s with prefill=3900000, expected one of the two, the other 0`},
+		{"slow:cost=61s", `found cost=1m1s, expected no more than 1m`},
 		{"saturate:pick=zipf", `found skew=0 with pick=zipf, expected an exponent above 0 and up to 10`},
 		{"saturate:pick=zipf,skew=90", `found skew=90 with pick=zipf, expected an exponent above 0 and up to 10`},
 		{"saturate:pick=recent", `found skew=0 with pick=recent, expected an exponent above 0 and up to 10`},

@@ -9,13 +9,13 @@ import (
 
 // A Cost is what a call of a handler costs.
 type Cost struct {
-	Mean time.Duration // of a call, at most a minute; 0 = nothing
+	Mean time.Duration // of a call, at most MaxMean; 0 = nothing
 	Law  string        // how costs are distributed: fixed, exponential or pareto
 	Work string        // how a cost is spent: sleep, or spin on a processor
 }
 
-// maxMean keeps the largest draw, millions of means, within a time.Duration.
-const maxMean = time.Minute
+// MaxMean keeps the largest draw, millions of means, within a time.Duration.
+const MaxMean = time.Minute
 
 // shape is the exponent of the tail of pareto: a cost above x has a probability
 // proportional to x^-shape. It is our choice. Measured tails are heavier: the
@@ -53,8 +53,8 @@ func pareto(rng *rand.Rand) float64 {
 // or work, and says what is expected, or nil.
 func (c Cost) Check() error {
 	switch {
-	case c.Mean < 0 || c.Mean > maxMean:
-		return fmt.Errorf("cost: cost=%v: expected 0s to %v", c.Mean, maxMean)
+	case c.Mean < 0 || c.Mean > MaxMean:
+		return fmt.Errorf("cost: cost=%v: expected 0s to %v", c.Mean, MaxMean)
 	case laws[c.Law] == nil:
 		return fmt.Errorf("cost: costs=%q: expected fixed, exponential or pareto", c.Law)
 	case works[c.Work] == nil:

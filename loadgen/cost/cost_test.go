@@ -155,7 +155,7 @@ func TestSmallCostsKeepTheirMean(t *testing.T) {
 
 func TestLargestCostFits(t *testing.T) {
 	// 1 less an even draw is at least 2^-53
-	assert.Less(t, float64(maxMean)*math.Pow(math.Ldexp(1, -53), -1/shape), float64(math.MaxInt64))
+	assert.Less(t, float64(MaxMean)*math.Pow(math.Ldexp(1, -53), -1/shape), float64(math.MaxInt64))
 }
 
 func TestSleepIsExactInSimulatedTime(t *testing.T) {
