@@ -93,7 +93,7 @@ var optionRules = []optionRule{
 	{"trace", []string{"arrival"}, func(w *Workload) bool { return w.Trace != "" && !w.replays() },
 		"none, or arrival=recorded"},
 	{"mix", nil, func(w *Workload) bool { return w.Mix != "" && !mixable(w.Mix) },
-		"different built-in workloads joined by +, no mixes and no replays"},
+		"different built-in workloads joined by +, no mixes and no replays, none with a prefill"},
 }
 
 func isOne(s string, all ...string) bool { return slices.Contains(all, s) }
@@ -109,12 +109,12 @@ func (w *Workload) replays() bool { return w.Arrival == recordedArrival }
 func (w *Workload) synthetic() bool { return !w.replays() && w.Mix == "" }
 
 // mixable reports whether a mix has only parts that are built in and have events
-// of their own.
+// of their own. All begin at once, so none has a prefill.
 func mixable(mix string) bool {
 	parts := strings.Split(mix, "+")
 	for i, part := range parts {
 		w, err := readBuiltin(part)
-		if err != nil || !w.synthetic() || slices.Contains(parts[:i], part) {
+		if err != nil || !w.synthetic() || w.Prefill > 0 || slices.Contains(parts[:i], part) {
 			return false
 		}
 	}

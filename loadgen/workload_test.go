@@ -178,6 +178,7 @@ func TestOptionsGoTogether(t *testing.T) {
 		{"saturate:mix=pods+pods", `found mix=pods+pods, expected different built-in workloads joined by +`},
 		{"saturate:mix=cluster", `found mix=cluster, expected different built-in workloads joined by +, no mixes`},
 		{"saturate:mix=replay", `no mixes and no replays`},
+		{"saturate:mix=pods+freeze", `found mix=pods+freeze, expected different built-in workloads`},
 		{"saturate:mix=../workloads/pods", `found mix=../workloads/pods, expected different built-in workloads`},
 	})
 }
