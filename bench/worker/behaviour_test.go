@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -91,6 +92,26 @@ type unsynced struct{ worker.Pipeline }
 
 func (u unsynced) AddHandler(r *loadgen.Recorder, _ time.Duration) error {
 	return u.Pipeline.AddHandler(r, 0)
+}
+
+// refusing takes one handler and no more.
+type refusing struct {
+	worker.Pipeline
+	handlers int
+}
+
+func (p *refusing) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
+	if p.handlers++; p.handlers > 1 {
+		return errors.New("full")
+	}
+	return p.Pipeline.AddHandler(r, resync)
+}
+
+func TestRefusedHandlerIsAnError(t *testing.T) {
+	_, err := prepared(t, altered(ours(t, "ring"), func(p worker.Pipeline) worker.Pipeline {
+		return &refusing{Pipeline: p}
+	}), "saturate:listeners=3,events=10").Run()
+	assert.ErrorContains(t, err, "objects: add handler: full")
 }
 
 // outdated has a cache that looks older than it is to those who look up a key.

@@ -155,12 +155,12 @@ func (r *run) build(ctx context.Context) error {
 			r.controllers = append(r.controllers, controllers)
 			h.Tell = func(handler int, key event.Key) { controllers[handler].queue.Add(key) }
 		}
-		recorders := r.workload.NewRecorders(h)
-		r.recorders = append(r.recorders, recorders)
-		for _, rec := range recorders {
+		r.recorders = append(r.recorders, nil)
+		for _, rec := range r.workload.NewRecorders(h) {
 			if err := p.AddHandler(rec, r.workload.Resync); err != nil {
 				return fmt.Errorf("%s: add handler: %w", load.Resource, err)
 			}
+			r.recorders[i] = append(r.recorders[i], rec)
 		}
 	}
 	for i, p := range r.pipelines {
