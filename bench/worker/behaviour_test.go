@@ -135,12 +135,12 @@ func (m miscounting) Accounts() []processor.Stats {
 type deaf struct {
 	worker.Pipeline
 	handlers int
-	stranger *loadgen.Recorder
+	stranger func() *loadgen.Recorder // who hears instead of them
 }
 
 func (d *deaf) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
 	if d.handlers++; d.handlers > 1 {
-		r = d.stranger
+		r = d.stranger()
 	}
 	return d.Pipeline.AddHandler(r, resync)
 }
@@ -163,7 +163,8 @@ func TestBehavioursAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	loads, err := w.Loads()
 	require.NoError(t, err)
-	stranger := w.NewVisitor(loadgen.Handling{Expect: loads[0].Expect()})
+	expect := loads[0].Expect()
+	stranger := func() *loadgen.Recorder { return w.NewVisitor(loadgen.Handling{Expect: expect}) }
 	session := prepared(t, altered(ring, func(p worker.Pipeline) worker.Pipeline {
 		return &deaf{Pipeline: p, stranger: stranger}
 	}), w.String())
