@@ -41,7 +41,7 @@ func TestRecorderIsDoneWhenTheLastCallHasBeenSpent(t *testing.T) {
 func TestRecorderPanics(t *testing.T) {
 	load := mixed(t, 3)
 	calls, _ := naiveCalls(load)
-	r := NewRecorder(load.Expect(), RecorderOptions{PanicEvery: 100})
+	r := NewRecorder(load.Expect(), RecorderOptions{Panics: 0.01})
 	panics := 0
 	for _, call := range calls {
 		func() {

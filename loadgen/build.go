@@ -19,13 +19,14 @@ func (w Workload) Open() bool {
 	if w.replays() {
 		return w.Speed > 0
 	}
-	return w.rate() > 0 || w.Mix != ""
+	return w.MeanRate() > 0 || w.Mix != ""
 }
 
-// rate returns the events per second on average; 0 for a closed loop.
-func (w Workload) rate() float64 {
+// MeanRate returns the events per second on average of a load that is drawn; 0 for
+// a closed loop.
+func (w Workload) MeanRate() float64 {
 	if w.Utilization > 0 {
-		return w.Utilization / 100 / w.Cost.Seconds()
+		return w.Utilization / 100 / w.Cost.Seconds() * float64(max(1, w.Workers))
 	}
 	return w.Rate
 }
@@ -55,9 +56,9 @@ func (w Workload) EventCount() int {
 	case w.Events > 0:
 		return w.Events
 	case w.Seconds > 0:
-		return w.Prefill + max(1, int(w.rate()*w.Seconds))
-	case w.rate() > 0:
-		return max(1, int(2*w.rate()))
+		return w.Prefill + max(1, int(w.MeanRate()*w.Seconds))
+	case w.MeanRate() > 0:
+		return max(1, int(2*w.MeanRate()))
 	}
 	return max(80_000, 400_000/(w.Listeners+1))
 }
@@ -125,7 +126,7 @@ func (w *Workload) draw(resource string) (*Load, error) {
 		Relists: w.Relists, Gap: w.Gap,
 		Fresh: w.Objects == "fresh",
 	}
-	if rate := w.rate(); rate > 0 {
+	if rate := w.MeanRate(); rate > 0 {
 		o := arrival.Options{PerSecond: rate, Peak: w.Peak, Period: w.Period}
 		var err error
 		if w.Arrival == recordedArrival {
@@ -157,10 +158,7 @@ func (w Workload) NewRecorders(h Handling) []*Recorder {
 		o := RecorderOptions{
 			Stall: i < w.Stalled, StallFor: w.Stall, Latency: w.Open() && i >= w.Others(),
 			Level: h.Level || !h.Expect.Ordered, Every: !h.Level && w.Resync == 0, Resyncs: w.Resync > 0,
-			Spend: w.spend(i),
-		}
-		if w.Panics > 0 {
-			o.PanicEvery = max(1, int(100/w.Panics))
+			Spend: w.spend(i), Panics: w.Panics / 100,
 		}
 		if h.Tell != nil {
 			o.Tell = func(key event.Key) { h.Tell(i, key) }

@@ -63,7 +63,8 @@ var (
 	arrivalWords = arrival.Kinds()
 )
 
-// recordedArrival is the arrival process of a workload that replays a trace.
+// recordedArrival is the arrival process of a workload that replays a trace or, if
+// it has a rate, only takes the times from it.
 const recordedArrival = "recorded"
 
 // optionGroups are all options in the order of labels and descriptions.
@@ -134,7 +135,7 @@ func timeOptions() []option {
 		wholeOption("prefill", 0, maxEvents, func(w *Workload) *int { return &w.Prefill },
 			"of these, how many flow before the clock starts"),
 		oneOf("arrival", arrivalWords, func(w *Workload) *string { return &w.Arrival },
-			"the arrival process; recorded: a replay"),
+			"the arrival process; recorded: a replay, or with a rate, drawn events when those of the trace came"),
 		decimalOption("rate", maxRate, func(w *Workload) *float64 { return &w.Rate },
 			"events per second, on average; 0: a closed loop, unless utilization says it"),
 		percentOption("utilization", 1000, func(w *Workload) *float64 { return &w.Utilization },

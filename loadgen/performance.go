@@ -104,7 +104,7 @@ func (p *performance) perform() {
 	defer p.queue.Unlock()
 	for _, f := range p.readings {
 		if err != nil {
-			f.of.failed.Store(fmt.Errorf("loadgen: replay: %s, which was read before: %w", p.Name, err))
+			f.of.fail(fmt.Errorf("loadgen: replay: %s, which was read before: %w", p.Name, err))
 		}
 		f.ended = true
 		tell(f.ready)

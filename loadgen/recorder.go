@@ -3,6 +3,7 @@ package loadgen
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -33,9 +34,9 @@ type RecorderOptions struct {
 	Level, Every, Late, Resyncs bool
 	// Spend is called at the end of each call; nil = the call costs nothing.
 	Spend func()
-	// PanicEvery makes every so many-th call after the initial list end in a
-	// panic; 0 = none.
-	PanicEvery int
+	// Panics is the share of calls after the initial list that end in a panic,
+	// spread evenly.
+	Panics float64
 	// Tell hears of the key of each call; nil = nobody does.
 	Tell func(event.Key)
 }
@@ -106,7 +107,7 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 	if o.Late {
 		r.skip()
 	}
-	r.extra = r.latency != nil || r.view != nil || o.Spend != nil || o.PanicEvery > 0 || o.Tell != nil
+	r.extra = r.latency != nil || r.view != nil || o.Spend != nil || o.Panics > 0 || o.Tell != nil
 	r.pass()
 	return r
 }
@@ -226,7 +227,7 @@ func (r *Recorder) finish(m Mark) {
 	if r.view != nil || r.calls == r.next {
 		r.pass()
 	}
-	if o.PanicEvery > 0 && live > 0 && live%o.PanicEvery == 0 {
+	if live > 0 && math.Floor(float64(live)*o.Panics) > math.Floor(float64(live-1)*o.Panics) {
 		panic(fmt.Sprintf("loadgen: recorder: call %d, as it was asked to", r.calls))
 	}
 }

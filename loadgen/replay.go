@@ -232,7 +232,24 @@ type replay struct {
 	span     time.Duration
 	speed    float64
 	expect   *Expect
-	failed   atomic.Error // of a stream that could not read what was there before
+	failed   atomic.Error  // of a stream that could not read what was there before
+	broken   chan struct{} // closed when failed is set
+}
+
+// fail notes why a stream ended before its time, the first time.
+func (r *replay) fail(err error) {
+	if r.failed.CompareAndSwap(nil, err) {
+		close(r.broken)
+	}
+}
+
+// Broken returns a channel that is closed when a stream of the load ended before
+// its time; it is nil for a load that is built.
+func (l *Load) Broken() <-chan struct{} {
+	if l.replay == nil {
+		return nil
+	}
+	return l.replay.broken
 }
 
 // Err returns why a stream of the load ended before its time, or nil. Any
@@ -300,7 +317,7 @@ type streamed struct {
 
 func newStreamed(resource string, r *recording) *streamed {
 	s := &streamed{cast: cast{live: map[string]*actor{}}, all: &Load{Resource: resource, fresh: true}}
-	s.replay = replay{recording: r, resource: resource, events: 1, speed: r.Speed}
+	s.replay = replay{recording: r, resource: resource, events: 1, speed: r.Speed, broken: make(chan struct{})}
 	s.all.Lists = []List{{}}
 	s.expect = &Expect{load: s.all, Ordered: true, Checksum: checksumSeed}
 	return s

@@ -35,6 +35,8 @@ var optionRules = []optionRule{
 		"a listener that fills their queue"},
 	{"visitors", []string{"listeners"}, func(w *Workload) bool { return w.Visitors > 0 && w.Listeners == 0 },
 		"a listener that stays, until which visitors come"},
+	{"visitors", nil, func(w *Workload) bool { return w.Visitors > 0 && w.Visitors < 0.01 },
+		"0, or at least 0.01 a second"},
 	{"stall", []string{"prefill"}, func(w *Workload) bool {
 		return w.Stall > 0 && w.Stalled > 0 && w.Prefill > 0
 	}, "one of the two, the other 0: the first live call is of the prefill, before the clock starts"},
@@ -61,7 +63,7 @@ var optionRules = []optionRule{
 		"one of the two, the other 0"},
 	{"utilization", []string{"cost"}, func(w *Workload) bool { return w.Utilization > 0 && w.Cost == 0 },
 		"handlers with a cost, of which it is a share"},
-	{"utilization", []string{"cost"}, func(w *Workload) bool { return w.rate() > maxRate },
+	{"utilization", []string{"cost"}, func(w *Workload) bool { return w.MeanRate() > maxRate },
 		fmt.Sprintf("at most %d events per second", maxRate)},
 	{"arrival", []string{"rate"}, func(w *Workload) bool {
 		return w.Arrival != "" && !w.replays() && !w.paced() && w.Mix == ""
@@ -70,11 +72,11 @@ var optionRules = []optionRule{
 		return w.Peak > 0 && w.Peak < 1 || w.Peak > 2 && isOne(w.Arrival, "ramp", "sine")
 	}, "0, or from 1, and of ramp and sine to 2: the lowest rate is as far below the average"},
 	{"period", []string{"arrival", "rate", "peak"}, func(w *Workload) bool {
-		if !w.paced() || w.replays() {
+		if !w.paced() || w.Arrival == recordedArrival {
 			return false
 		}
 		_, err := arrival.New(cmp.Or(w.Arrival, arrivalWords[0]), arrival.Options{
-			PerSecond: w.rate(), Peak: w.Peak, Period: w.Period,
+			PerSecond: w.MeanRate(), Peak: w.Peak, Period: w.Period,
 		})
 		return err != nil
 	}, "a time in which an event or more comes"},
@@ -88,9 +90,9 @@ var optionRules = []optionRule{
 		return w.synthetic() && w.EventCount() > maxEvents
 	}, fmt.Sprintf("at most %d events in all", maxEvents)},
 
-	{"speed", []string{"arrival"}, func(w *Workload) bool { return w.Speed > 0 && !w.replays() },
-		"max, or arrival=recorded"},
-	{"trace", []string{"arrival"}, func(w *Workload) bool { return w.Trace != "" && !w.replays() },
+	{"speed", []string{"arrival", "rate"}, func(w *Workload) bool { return w.Speed > 0 && !w.replays() },
+		"max, as only a replay has a speed: arrival=recorded and no rate"},
+	{"trace", []string{"arrival"}, func(w *Workload) bool { return w.Trace != "" && w.Arrival != recordedArrival },
 		"none, or arrival=recorded"},
 	{"mix", nil, func(w *Workload) bool { return w.Mix != "" && !mixable(w.Mix) },
 		"different built-in workloads joined by +, no mixes and no replays, none with a prefill"},
@@ -101,8 +103,9 @@ func isOne(s string, all ...string) bool { return slices.Contains(all, s) }
 // paced reports whether the workload itself says how fast events come.
 func (w *Workload) paced() bool { return w.Rate > 0 || w.Utilization > 0 }
 
-// replays reports whether the events are those of a trace.
-func (w *Workload) replays() bool { return w.Arrival == recordedArrival }
+// replays reports whether the events are those of a trace, and not drawn ones that
+// come when those of a trace did, at another rate.
+func (w *Workload) replays() bool { return w.Arrival == recordedArrival && !w.paced() }
 
 // synthetic reports whether the events are drawn as the workload's own options
 // say, and not those of a trace or of the parts of a mix.

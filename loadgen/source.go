@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/atomic"
+
 	"informerlab/core/event"
 	"informerlab/core/source"
 )
@@ -31,7 +33,7 @@ type Source struct {
 	release chan time.Time // takes one for each part of the load
 	turn    sync.Mutex     // held while events are taken, or positions moved
 	stream  *Stream        // guarded by turn
-	listed  int            // which of the load's lists is served; guarded by turn
+	listed  atomic.Int32   // which of the load's lists is served
 	before  string         // version of the event before the batch; guarded by turn
 	batch   []Event        // handed out last; guarded by turn
 	again   []Event        // the end of batch that the next watch hands out again; guarded by turn
@@ -84,9 +86,7 @@ func (s *Source) List(ctx context.Context, _ source.ListOptions) (*source.List, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.turn.Lock()
-	list := s.load.Lists[s.listed]
-	s.turn.Unlock()
+	list := s.load.Lists[s.listed.Load()]
 	items := make([]event.Object, len(list.Objects))
 	for i, o := range list.Objects {
 		items[i] = o
@@ -199,8 +199,7 @@ func (w *watch) take(dst []source.Event) (n int, ended bool) {
 
 // expire makes the load's next list the one that is served.
 func (s *Source) expire() error {
-	s.listed++
-	s.before, s.batch, s.again = s.load.Lists[s.listed].Version, s.batch[:0], nil
+	s.before, s.batch, s.again = s.load.Lists[s.listed.Add(1)].Version, s.batch[:0], nil
 	return &source.Error{Reason: source.Expired, Message: "the version is too old: a load says so"}
 }
 

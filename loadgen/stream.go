@@ -92,7 +92,7 @@ func (s *Stream) Pace() Pace {
 // advance waits for due events and puts them into dst. It puts none once all
 // are handed out, or when stop is closed while it waits.
 func (s *Stream) advance(dst []Event, stop <-chan struct{}) int {
-	if s.next == s.load.Len() || !s.release(stop) {
+	if len(dst) == 0 || s.next == s.load.Len() || !s.release(stop) {
 		return 0
 	}
 	if left := s.load.Prefill - s.next; left > 0 {

@@ -162,12 +162,11 @@ func TestOptionsGoTogether(t *testing.T) {
 		},
 		{
 			"steady:speed=5",
-			`found speed=5 with arrival=constant, expected max, or arrival=recorded`,
+			`found speed=5 with arrival=constant, rate=20000, expected max, as only a replay has a speed`,
 		},
 		{"steady:trace=x", `found trace=x with arrival=constant, expected none, or arrival=recorded`},
 		{"replay:keys=5", `found keys=5 with arrival=recorded, expected 1000, as the events come from elsewhere`},
-		{"replay:rate=5", `found rate=5 with arrival=recorded, expected 0, as the events come from elsewhere`},
-		{"steady:arrival=recorded", `found rate=20000 with arrival=recorded, expected 0, as the events come from`},
+		{"replay:rate=5", `found speed=100 with arrival=recorded, rate=5, expected max, as only a replay has a speed`},
 		{"poisson:cost=1ns", `found utilization=80 with cost=1ns, expected at most 10000000 events per second`},
 		{"overload:arrival=sine,period=1us", `found period=1us with arrival=sine, rate=0, peak=0, expected a time`},
 		{"replay:seconds=5", `found seconds=5 with rate=0, expected a rate`},
@@ -413,4 +412,26 @@ func FuzzParseWorkload(f *testing.F) {
 		require.Equal(t, w, again)
 		require.NotContains(t, w.BenchName(), " ")
 	})
+}
+
+// With a rate, a recording only says when: the events are drawn.
+func TestWorkloadAtRecordedTimes(t *testing.T) {
+	w, err := ParseWorkload("steady:arrival=recorded,rate=5000,events=20000,keys=50")
+	require.NoError(t, err)
+	loads, err := w.Loads()
+	require.NoError(t, err)
+	require.Len(t, loads, 1)
+	checkLoad(t, loads[0])
+	assert.Equal(t, 20_001, loads[0].Len())
+	gap := 0
+	for i, due := range loads[0].Due[1:] {
+		if due-loads[0].Due[i] > 20*time.Millisecond {
+			gap++
+		}
+	}
+	assert.Positive(t, gap, "a cluster is quiet at times: a hundred times the mean gap")
+	assert.Contains(t, w.String(), "arrival=recorded")
+	w.Trace = "nowhere"
+	_, err = w.Loads()
+	assert.ErrorContains(t, err, "nowhere")
 }

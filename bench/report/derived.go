@@ -69,7 +69,7 @@ func newSeries(name benchfmt.Name, varies string) *series {
 // throughput a buffer reaches, and which latencies are not to be trusted.
 func (r *Results) writeDerived(w *bytes.Buffer) {
 	lines := slices.Concat(r.listenerCost(), r.stallKept(), r.stallBytes(), r.frozen(), r.timesOutsider(),
-		r.spoiled())
+		r.bounds())
 	if len(lines) == 0 {
 		return
 	}
@@ -209,13 +209,14 @@ func (r *Results) timesOutsider() []string {
 	return lines
 }
 
-// spoiledShare is how much of a measured p99 the generator's own p99 lateness
-// may be: a tenth, so that the contestant's part is right to about that.
-const spoiledShare = 0.1
+// boundShare is how much of a measured p99 the generator's own p99 lateness may
+// be: a tenth, so that the contestant's part is right to about that. Where it was
+// late by much in absolute terms too, the run was spoiled and has no latency.
+const boundShare = 0.1
 
-// spoiled tells which open loops measured the generator's lateness more than
-// the contestant.
-func (r *Results) spoiled() []string {
+// bounds tells of which open loops the p99 is only a bound, because much of it is
+// the generator's lateness.
+func (r *Results) bounds() []string {
 	late := r.collect("generator-late-p99-sec", "")
 	var lines []string
 	for _, s := range r.collect("p99-sec", "") {
@@ -223,8 +224,9 @@ func (r *Results) spoiled() []string {
 		if generator == nil {
 			continue
 		}
-		share := median(paired(generator, s, func(late, all float64) float64 { return late / all }))
-		if share > spoiledShare {
+		// Runs may lack either figure, so they are not paired.
+		share := median(slices.Clone(generator.values)) / median(slices.Clone(s.values))
+		if share > boundShare {
 			workload := strings.TrimPrefix(s.workload, "Pipeline/workload=")
 			lines = append(lines, fmt.Sprintf("  %s, %s: the generator was late by %.0f %% of the p99, "+
 				"which is a bound only", workload, s.buffer, 100*share))

@@ -14,7 +14,8 @@ type Fitness struct {
 	// Discarded rounds of an open loop were measured again, because during a run
 	// of one of the arms other programs used more than a tenth of all
 	// processors: a rule that does not look at the result. Disturbed rounds were
-	// no better, but count, as half as many as were planned had been discarded.
+	// no better, but count, as half as many as were planned had been discarded (a
+	// single round always counts).
 	Discarded int `json:"discarded,omitempty"`
 	Disturbed int `json:"disturbed,omitempty"`
 	// Spoiled is how many runs have no latency, because the generator was late.
@@ -46,7 +47,7 @@ func (f *Fitness) discards(round []*worker.Result) bool {
 	for _, r := range round {
 		disturbed = disturbed || r.Lateness != nil && r.OthersCPU > disturbedAbove
 	}
-	if disturbed && f.Discarded < (f.planned+1)/2 {
+	if disturbed && f.Discarded < f.planned/2 {
 		f.Discarded++
 		return true
 	}

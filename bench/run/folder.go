@@ -301,34 +301,44 @@ type measured struct {
 func newMeasured(arms int) *measured { return &measured{results: make([][]*worker.Result, arms)} }
 
 func (m *measured) add(arm int, r *worker.Result) {
-	m.results[arm] = append(m.results[arm][:m.rounds], r)
+	m.results[arm] = append(m.results[arm], r)
 }
 
 // endRound makes the round count that each arm has added to.
 func (m *measured) endRound() { m.rounds++ }
 
-// medians returns the median over rounds of each metric, in the order of units.
+// medians returns the median over rounds of each metric, in the order of units,
+// and of spoiled runs the share. A metric may be missing in some rounds.
 func medians(rounds []*worker.Result) []benchfmt.Value {
 	byUnit := map[string][]float64{}
-	var units []string
 	for _, result := range rounds {
 		for _, metric := range result.Metrics() {
-			if byUnit[metric.Unit] == nil {
-				units = append(units, metric.Unit)
-			}
 			byUnit[metric.Unit] = append(byUnit[metric.Unit], metric.Value)
 		}
 	}
 	var values []benchfmt.Value
-	for _, unit := range units {
-		all := byUnit[unit]
+	for _, unit := range worker.Units() {
+		all := byUnit[unit.Name]
+		if len(all) == 0 {
+			continue
+		}
 		slices.Sort(all)
 		middle := all[len(all)/2]
 		if len(all)%2 == 0 {
 			middle = (middle + all[len(all)/2-1]) / 2
 		}
+		if unit.Name == worker.SpoiledRuns {
+			middle = sum(all) / float64(len(all)) // a share
+		}
 		// Thousandths of a nanosecond or byte are below what is measured.
-		values = append(values, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit})
+		values = append(values, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
 	}
 	return values
+}
+
+func sum(values []float64) (total float64) {
+	for _, v := range values {
+		total += v
+	}
+	return total
 }

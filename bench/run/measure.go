@@ -1,8 +1,6 @@
 package run
 
 import (
-	"cmp"
-
 	"informerlab/loadgen"
 )
 
@@ -42,20 +40,20 @@ func MeasureOf(w loadgen.Workload) Measure {
 func guess(w loadgen.Workload) float64 {
 	const (
 		recordedSeconds = 910
-		openSeconds     = 2 // where the workload does not say it, and of parts of a mix
+		openSeconds     = 2 // of the parts of a mix
 		callSeconds     = 0.2e-6
 		least           = 0.2 // also of an empty run
 	)
 	calls := float64(max(1, w.Listeners)) * callSeconds
 	switch {
-	case w.Arrival == "recorded" && w.Speed > 0:
+	case w.MeanRate() > 0:
+		return 1 + calls*float64(w.Prefill) + float64(w.EventCount()-w.Prefill)/w.MeanRate()
+	case w.Speed > 0:
 		return 1 + recordedSeconds/w.Speed
 	case w.Arrival == "recorded":
 		return 1
-	case w.Rate > 0:
-		return 1 + calls*float64(w.Prefill) + float64(w.EventCount()-w.Prefill)/w.Rate
-	case w.Utilization > 0 || w.Mix != "":
-		return 1 + cmp.Or(w.Seconds, openSeconds)
+	case w.Mix != "":
+		return 1 + openSeconds
 	}
 	return least + calls*float64(w.EventCount())
 }

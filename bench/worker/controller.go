@@ -86,7 +86,14 @@ func (r *run) settleQueues(result *Result) error {
 	for load, controllers := range r.controllers {
 		final := r.expects[load].Final()
 		for handler, c := range controllers {
-			c.stop()
+			stopped := make(chan struct{})
+			go func() { defer close(stopped); c.stop() }()
+			select {
+			case <-stopped:
+			case <-r.deadline:
+				return fmt.Errorf("%s: handler %d: its workers had not emptied the queue of %d keys after %v",
+					r.loads[load].Resource, handler, c.queue.Len(), r.span+r.Limit)
+			}
 			result.Reconciles += c.reconciles
 			if err := c.check(final); err != nil {
 				return fmt.Errorf("%s: handler %d: %w", r.loads[load].Resource, handler, err)

@@ -41,7 +41,7 @@ func (s *Session) Profile(cpuPath, heapPath string, want time.Duration) error {
 		}
 		grown := func() (err error) { heap, err = grownHeap(heap); return err }
 		h := hooks{before: before, after: func() error { return errors.Join(end(), grown()) }}
-		if s.workload.Stalled > 0 {
+		if s.workload.Stalled > 0 && s.workload.Stalls() {
 			h.after, h.drained = grown, end
 		}
 		_, err := s.run(h)

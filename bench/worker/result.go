@@ -144,7 +144,7 @@ const (
 	P999               = "p99.9-ns"
 	MaxLatency         = "max-ns"
 	Pause              = "pause-ns"
-	SpoiledRuns        = "spoiled"
+	SpoiledRuns        = "spoiled" // the share of runs
 	LateP50            = "generator-late-p50-ns"
 	LateP99            = "generator-late-p99-ns"
 	GapErrorP99        = "gap-error-p99-ns"

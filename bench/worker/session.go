@@ -181,6 +181,7 @@ func (r *run) measure(h hooks) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.visitors.make(r)
 	runtime.GC()
 	runtime.GC()
 	if err := call(h.before); err != nil {
@@ -339,6 +340,8 @@ func (r *run) await(what string, from int, milestone func(*loadgen.Recorder) <-c
 		for listener := from; listener < len(recorders); listener++ {
 			select {
 			case <-milestone(recorders[listener]):
+			case <-r.loads[i].Broken():
+				return fmt.Errorf("%s: the events cannot be read any more", r.loads[i].Resource) // unread tells why
 			case <-r.deadline:
 				return r.late(i, listener, what)
 			}

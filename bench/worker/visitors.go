@@ -11,8 +11,9 @@ import (
 // visitors are the handlers that come to every pipeline while events flow, and go
 // again if the workload says so.
 type visitors struct {
-	all    []*visitor // written by the goroutine that begin starts; read after end
-	failed error      // likewise
+	spare  [][]*loadgen.Recorder // made before the clock starts, by load; those that come in time for an open one
+	all    []*visitor            // written by the goroutine that begin starts; read after end
+	failed error                 // likewise
 	stop   chan struct{}
 	done   chan struct{} // nil = none come
 }
@@ -23,6 +24,27 @@ type visitor struct {
 	recorder     *loadgen.Recorder
 	leaves       time.Time // zero = it stays to the end
 	gone         bool
+}
+
+// make makes the recorders of as many visitors as come during the span of an open
+// load, so that making them is not measured.
+func (v *visitors) make(r *run) {
+	v.spare = make([][]*loadgen.Recorder, len(r.loads))
+	for range int(r.span.Seconds() * r.workload.Visitors) {
+		for load := range r.loads {
+			v.spare[load] = append(v.spare[load], r.workload.NewVisitor(r.handling(load)))
+		}
+	}
+}
+
+// recorder returns one for the next visitor of a load.
+func (v *visitors) recorder(r *run, load int) *loadgen.Recorder {
+	if n := len(v.spare[load]); n > 0 {
+		last := v.spare[load][n-1]
+		v.spare[load] = v.spare[load][:n-1]
+		return last
+	}
+	return r.workload.NewVisitor(r.handling(load))
 }
 
 // begin lets visitors come, evenly after the start, until end is called.
@@ -80,7 +102,7 @@ func (v *visitors) come(r *run, start time.Time) error {
 // visit adds one visitor to each pipeline.
 func (v *visitors) visit(r *run, now time.Time) error {
 	for load, p := range r.pipelines {
-		guest := &visitor{load: load, recorder: r.workload.NewVisitor(r.handling(load))}
+		guest := &visitor{load: load, recorder: v.recorder(r, load)}
 		guest.number = len(r.recorders[load]) + len(v.all)/len(r.pipelines)
 		if r.workload.Stay > 0 {
 			guest.leaves = now.Add(r.workload.Stay)
