@@ -27,7 +27,7 @@ type Workload struct {
 	Listeners int           // handlers per load
 	Stalled   int           // of these, how many block in their first live call: the first ones
 	Stall     time.Duration // how long they block; 0 = until the others are done
-	Slow      int           // how many handlers have calls that cost something: the last ones; 0 = all, if Cost says what
+	Slow      int           // handlers of which calls cost something: the last ones; 0 = all, if Cost says what
 	Cost      time.Duration // of a call of a slow handler, or if there are Workers of a key; on average
 	Costs     string        // how costs are distributed: fixed, exponential or pareto
 	Work      string        // how a cost is spent: sleep, or spin on a processor

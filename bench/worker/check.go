@@ -55,7 +55,8 @@ func (r *run) check() error {
 // had the time.
 func (r *run) checkResync(rec *loadgen.Recorder) error {
 	w := r.workload
-	if w.Resync > 0 && w.Relists == 0 && r.span > 2*w.Resync && r.contestant.Traits.Loss == buffer.Lossless && rec.Repeats() == 0 {
+	due := w.Resync > 0 && w.Relists == 0 && r.span > 2*w.Resync
+	if due && r.contestant.Traits.Loss == buffer.Lossless && rec.Repeats() == 0 {
 		return fmt.Errorf("worker: no resync in %v: expected one every %v", r.span, w.Resync)
 	}
 	return nil
