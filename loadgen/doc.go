@@ -20,7 +20,7 @@
 //     fresh (TestFreshReplayMemory).
 //   - In an open load every event has an intended time. Latency counts from
 //     that time, not from when the generator got round to the event, and the
-//     generator's own lateness is recorded. Only Stream sleeps.
+//     generator's own lateness is recorded. Only Stream waits for a time.
 //   - A Recorder notices any call that was lost, doubled, swapped with another or
 //     made with another state than the right one. Of a handler whose calls are
 //     not all known beforehand, because its buffer loses or merges, it resyncs,

@@ -46,6 +46,11 @@ var optionRules = []optionRule{
 		"0s, or at least 1s"},
 	{"relists", []string{"prefill"}, func(w *Workload) bool { return w.Relists > 0 && w.Prefill > 0 },
 		"one of the two, the other 0"},
+	{"relists", []string{"keys"}, func(w *Workload) bool {
+		return w.synthetic() && w.Relists > 0 && w.Relists*w.Keys > maxEvents
+	}, fmt.Sprintf("lists of at most %d objects together", maxEvents)},
+	{"size", []string{"keys", "events"}, func(w *Workload) bool { return w.synthetic() && w.payload() > maxPayload },
+		fmt.Sprintf("objects of at most %d bytes together, which are made beforehand", maxPayload)},
 	{"relists", []string{"events"}, func(w *Workload) bool { return w.synthetic() && w.Relists > w.EventCount() },
 		"no more than there are events"},
 
@@ -96,6 +101,20 @@ var optionRules = []optionRule{
 		"none, or arrival=recorded"},
 	{"mix", nil, func(w *Workload) bool { return w.Mix != "" && !mixable(w.Mix) },
 		"different built-in workloads joined by +, no mixes and no replays, none with a prefill"},
+}
+
+// maxPayload is what the objects of a load may weigh, so that a slip of the keyboard
+// ends in a message instead of swapping.
+const maxPayload = 4 << 30
+
+// payload returns how many bytes the objects of a load have at most, roughly: each
+// event brings a new one until a key has gone through its versions.
+func (w *Workload) payload() int {
+	objects := w.Keys + w.EventCount()
+	if w.Grow == 0 {
+		objects = min(objects, w.Keys*MinVersions)
+	}
+	return objects * w.Size
 }
 
 func isOne(s string, all ...string) bool { return slices.Contains(all, s) }

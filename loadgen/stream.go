@@ -9,7 +9,7 @@ import (
 
 // A Stream hands out the events of a load when they are due: in a closed loop
 // all at once, in an open one each not before its intended time. It is the one
-// place in loadgen that sleeps.
+// place in loadgen that waits for a time.
 //
 //	start ─▶ Next: sleep until the first is due ─▶ all that are due, up to len(dst)
 //

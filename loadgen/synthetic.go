@@ -64,6 +64,9 @@ func (s *Synthetic) check() error {
 	case !(s.Gap >= 0 && s.Gap <= 100):
 		return fmt.Errorf("loadgen: synthetic: %v percent lost before a relist: expected 0 to 100", s.Gap)
 	}
+	if err := s.Sizes.Check(); err != nil {
+		return err
+	}
 	return s.Population.Check()
 }
 

@@ -45,7 +45,8 @@ type Manifest struct {
 	Seed      uint64   `json:"seed"`
 	Buffers   []string `json:"buffers"`
 	Workloads []string `json:"workloads"`
-	// Described are the workloads with all their options, as files that give them again.
+	// Described are the workloads with all their options, as files that give them
+	// again; of an absolute path of a trace only the last element is kept.
 	Described   []string    `json:"described"`
 	Started     time.Time   `json:"started"`
 	Finished    *time.Time  `json:"finished,omitempty"`

@@ -122,6 +122,7 @@ var badInput = []struct{ args, want string }{
 	{"replay -buffers none", `unknown buffer "none"`},
 	{"replay nowhere.ndjson", "nowhere.ndjson"},
 	{"replay truncated.ndjson", "truncated.ndjson:3:"},
+	{"replay -peers nowhere", "there is no nowhere"},
 	{"replay one two", `unexpected argument "two"`},
 	{"replay -out file truncated.ndjson", "truncated.ndjson:3:"},
 	{"flame", "no run with profiles"},

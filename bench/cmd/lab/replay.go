@@ -46,7 +46,11 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	if len(buffers) == 0 {
 		buffers = buffersFlag{"reference"}
 	}
-	chosen, err := arms(buffers, findPeers(ctx, *peersProgram))
+	outside := findPeers(ctx, *peersProgram)
+	if outside.missing != "" && *peersProgram != peersPath {
+		return usagef("replay: -peers %s: %s", *peersProgram, outside.missing)
+	}
+	chosen, err := arms(buffers, outside)
 	if err != nil {
 		return usagef("replay: %w", err)
 	}
