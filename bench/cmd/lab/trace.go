@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"informerlab/loadgen"
 	"informerlab/loadgen/recorded"
 	"informerlab/loadgen/trace"
 )
@@ -158,31 +159,32 @@ func (l *lab) traceFit(ctx context.Context, args []string) error {
 	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
 		return err
 	}
-	if !(*speed > 0 && *speed <= maxFitSpeed) {
-		return usagef("trace fit: -speed=%v: expected more than 0 and at most %v", *speed, maxFitSpeed)
+	if !(*speed >= leastFitSpeed && *speed <= mostFitSpeed) {
+		return usagef("trace fit: -speed=%v: expected %v to %v", *speed, leastFitSpeed, mostFitSpeed)
 	}
 	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
 		all, err := trace.Fit(r)
 		if err != nil {
 			return err
 		}
+		if len(all) == 0 {
+			return usagef("trace fit: found no events in %s, expected some", r.Name())
+		}
 		var names []string
 		var text strings.Builder
 		for _, f := range all {
 			names = append(names, f.Resource)
-			switch *resource {
-			case "":
-				fmt.Fprintf(&text, "[%q]\n", f.Resource)
-			case f.Resource:
-			default:
+			if *resource != "" && *resource != f.Resource {
 				continue
 			}
-			if err := f.WriteTOML(&text, *speed, fitCommand(f.Resource, *speed, flags.Arg(0))); err != nil {
+			workload, err := fittedWorkload(&f, *speed, fitCommand(f.Resource, *speed, flags.Arg(0)))
+			if err != nil {
 				return err
 			}
 			if *resource == "" {
-				text.WriteByte('\n')
+				workload = fmt.Sprintf("[%q]\n%s\n", f.Resource, workload)
 			}
+			text.WriteString(workload)
 		}
 		if *resource != "" && !slices.Contains(names, *resource) {
 			return usagef("trace fit: found no events of %q, expected one of %s",
@@ -193,8 +195,26 @@ func (l *lab) traceFit(ctx context.Context, args []string) error {
 	})
 }
 
-// maxFitSpeed keeps what is printed in the range of what workloads take.
-const maxFitSpeed = 1e6
+// The paces of a fit: what is a run of 25 s at the recorded pace takes 40 minutes
+// at the one, and is over in 25 ms at the other.
+const leastFitSpeed, mostFitSpeed = 0.01, 1000
+
+// fittedWorkload returns the file of a twin. It is refused here if lab run would refuse
+// it: what is recorded is not always within the limits of workloads.
+func fittedWorkload(f *trace.Fitted, speed float64, command string) (string, error) {
+	var text strings.Builder
+	if err := f.WriteTOML(&text, speed, command); err != nil {
+		return "", err
+	}
+	var w loadgen.Workload
+	err := w.UnmarshalText([]byte("name = \"fitted\"\n" + text.String()))
+	var wrong *loadgen.FileError
+	if errors.As(err, &wrong) {
+		return "", usagef("trace fit: %q at -speed=%v is no workload: found %s, expected %s",
+			f.Resource, speed, wrong.Found, wrong.Expected)
+	}
+	return text.String(), err
+}
 
 // fitCommand returns the command that prints the twin of a resource.
 func fitCommand(resource string, speed float64, path string) string {
@@ -233,6 +253,9 @@ func (o outputFlags) write(l *lab, use func(out io.Writer, c trace.Compression) 
 	}
 	if *o.path == "" {
 		return usagef("-o is empty: expected a file")
+	}
+	if info, err := os.Stat(*o.path); err == nil && !info.Mode().IsRegular() {
+		return usagef("%s is no regular file: expected another name", *o.path)
 	}
 	if _, err := os.Lstat(*o.path); err == nil && !*o.force {
 		return usagef("%s exists: expected another name, or -force", *o.path)

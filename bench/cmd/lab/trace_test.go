@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -38,8 +39,14 @@ var badTraceInput = []struct{ args, want string }{
 	{"trace cut -o out garbled", "garbled:2:2: found invalid character ']'"},
 	{"trace fit garbled", "garbled:2:2: found invalid character ']'"},
 	{"trace fit -resource boats", `"boats", expected one of cronjobs, daemonsets`},
-	{"trace fit -speed 0", "-speed=0: expected more than 0 and at most"},
+	{"trace fit -speed 0", "-speed=0: expected 0.01 to 1000"},
+	{"trace fit -speed 1e-5", "-speed=1e-05: expected 0.01 to 1000"},
+	{"trace fit -speed 1e6", "-speed=1e+06: expected 0.01 to 1000"},
 	{"trace fit -speed NaN", "-speed=NaN"},
+	{"trace fit -speed 1000 hasty", `"pods" at -speed=1000 is no workload: found 1e+10 for rate, expected`},
+	{"trace fit -speed 0.01 lasting", `"pods" at -speed=0.01 is no workload: found "5h33m20s" for period, expected`},
+	{"trace fit quiet", "found no events in quiet, expected some"},
+	{"trace fit -resource pods quiet", "found no events in quiet, expected some"},
 	{"trace cut -o out -from 1h", "found no records from 1h0m0s on"},
 	{"trace cut -o out -from 10s -to 9s", "expected a range of time"},
 	{"trace cut -o out -from -1s", "expected a range of time"},
@@ -50,6 +57,10 @@ var badTraceInput = []struct{ args, want string }{
 	{"trace cut -o garbled", "garbled exists: expected another name, or -force"},
 	{"trace cut -o=", "-o is empty"},
 	{"trace cut -o no/folder", "no such file"},
+	{"trace cut -o .", ". is no regular file"},
+	{"trace cut -force -o folder garbled", "folder is no regular file"},
+	{"trace cut -force -o /dev/null", "/dev/null is no regular file"},
+	{"trace from-kubectl -force -o folder/ watched", "folder/ is no regular file"},
 	{"trace from-kubectl -o out garbled", "garbled:1:1: found no object"},
 	{"trace from-kubectl -o out nowhere", "nowhere"},
 	{"trace from-kubectl -o out -rate 0 watched", "-rate=0"},
@@ -61,8 +72,21 @@ var badTraceInput = []struct{ args, want string }{
 func TestTraceBadInput(t *testing.T) {
 	folder := t.TempDir()
 	bookmark := `{"t":1,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}`
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "garbled"), []byte(bookmark+"\n{]\n"), 0o666))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "watched"), []byte(watched), 0o666))
+	event := `{"t":%d,"resource":"pods","type":"ADDED","key":"%d","rv":"%d"}` + "\n"
+	var lasting strings.Builder // two bursts, 50 minutes apart
+	for i := range 150 {
+		fmt.Fprintf(&lasting, event, i/100*3e12+1, i, i+2)
+	}
+	for name, content := range map[string]string{
+		"garbled": bookmark + "\n{]\n",
+		"watched": watched,
+		"quiet":   bookmark + "\n",
+		"hasty":   bookmark + "\n" + fmt.Sprintf(event, 1, 1, 2),
+		"lasting": bookmark + "\n" + lasting.String(),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "folder"), 0o777))
 	before := tree(t, folder)
 	for _, c := range badTraceInput {
 		got := execute(t, folder, strings.Fields(c.args)...)
