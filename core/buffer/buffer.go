@@ -95,8 +95,8 @@ func (r Reason) String() string {
 // Discard hears of each item that leaves without being popped. It runs on the
 // goroutine that pushes or closes, with no lock of the buffer held, and may be
 // called concurrently. An item that overflows is discarded before any item that
-// its producer pushed after it can be popped, so that a consumer which meets a
-// later item knows of the loss.
+// waits then, or that its producer pushes after it, can be popped: a consumer that
+// has handled all that it got knows of all that it lost.
 type Discard[T any] func(item T, why Reason)
 
 // An Outcome is what merging two items of one key gave.

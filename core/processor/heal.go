@@ -157,13 +157,21 @@ func (l *Listener) ready(rest []event.Notification) int {
 }
 
 // healIfIdle heals everything if nothing waits for this listener and it has
-// nothing in hand. Then nothing that was overtaken can come any more: it was in
-// the buffer, if anywhere, when the newer state was read.
+// nothing in hand. If still nothing waits then, nothing that was overtaken can
+// come any more: all that is published from now on is newer.
 func (l *Listener) healIfIdle() {
-	if l.gaps.any.Load() && l.sub.Len() == 0 {
-		l.heal(everything)
-		l.gaps.forget()
+	if !l.gaps.any.Load() || l.sub.Len() > 0 {
+		return
 	}
+	l.heal(everything)
+	done := make(chan struct{})
+	l.p.under(func() {
+		defer close(done)
+		if l.sub.Len() == 0 {
+			l.gaps.forget()
+		}
+	})
+	<-done
 }
 
 // everything, instead of a Seq, is after all that was ever published.

@@ -97,7 +97,7 @@ type bounded[T any] struct {
 	highWater int
 
 	scratch  []T    // empty, for evicted items; nil also while a push uses it
-	evicting [2]int // pushes whose evicted items are being discarded, by epoch
+	evicting [2]int // pushes of which items are being discarded, by epoch
 	epoch    int    // of the evictions that begin now
 	heard    sync.Cond
 }
@@ -146,10 +146,23 @@ func (b *bounded[T]) Push(items []T) {
 	case b.params.Policy == buffer.DropOldest:
 		b.evict(items)
 	default:
-		rest := items[b.put(items):]
-		b.bell.UnlockAndRing()
-		b.params.Discarded(rest, buffer.Overflow)
+		b.lose(items[b.put(items):], buffer.Overflow)
 	}
+}
+
+// lose discards items that found no room. What waits meanwhile cannot be popped
+// before the hook has heard of all of them: else a consumer could have handled
+// everything, and wait for more, without knowing what it lost. It is called with
+// the lock held and releases it.
+func (b *bounded[T]) lose(items []T, why buffer.Reason) {
+	epoch := b.epoch
+	b.evicting[epoch]++
+	b.bell.Unlock()
+	b.params.Discarded(items, why)
+	b.bell.Lock()
+	b.evicting[epoch]--
+	b.bell.UnlockAndRing()
+	b.heard.Signal()
 }
 
 // room returns how many items may be put in without waiting. While there is a
@@ -206,8 +219,8 @@ func (b *bounded[T]) evict(items []T) {
 	b.heard.Signal()
 }
 
-// awaitDiscards returns when the hook has heard of all that was evicted before.
-// For what is evicted from now on another count is used, which is 0: whoever
+// awaitDiscards returns when the hook has heard of all that was lost before.
+// For what is lost from now on another count is used, which is 0: whoever
 // had been in it was waited for when the counts were exchanged last.
 func (b *bounded[T]) awaitDiscards() {
 	before := b.epoch
@@ -234,7 +247,7 @@ func (b *bounded[T]) giveBack() {
 }
 
 // Pop implements buffer.Buffer. What it takes has left the buffer at once: if it
-// must then wait for the Discard hook to hear of what was evicted before, that
+// must then wait for the Discard hook to hear of what was lost before, that
 // does not count as waiting items.
 func (b *bounded[T]) Pop(dst []T) int {
 	if len(dst) == 0 {

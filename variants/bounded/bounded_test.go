@@ -389,3 +389,39 @@ func TestPopWaitsForEarlierEvictionsOnly(t *testing.T) {
 		require.Zero(t, b.evicting)
 	})
 }
+
+// A consumer that has handled all it got must know what it lost: while the hook
+// hears of items that found no room, nothing that waits can be popped.
+func TestNothingIsPoppedBeforeALossIsHeard(t *testing.T) {
+	for _, p := range []buffer.Params[uint64]{
+		{Capacity: 2, Policy: buffer.DropNewest},
+		{Capacity: 2, Policy: buffer.DropOldest},
+		{Capacity: 2, Policy: buffer.BlockTimeout, Timeout: time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hearing, heard := make(chan struct{}), 0
+			p.Discard = func(uint64, buffer.Reason) {
+				<-hearing
+				heard++
+			}
+			b, err := New(p)
+			require.NoError(t, err)
+			go b.Push([]uint64{1, 2, 3})
+			time.Sleep(time.Second)
+			popped := 0
+			go func() {
+				dst := make([]uint64, 8)
+				for popped < 2 {
+					popped += b.Pop(dst)
+					assert.Equal(t, 1, heard, "policy %d", p.Policy)
+				}
+			}()
+			time.Sleep(time.Second)
+			assert.Zero(t, popped, "policy %d", p.Policy)
+			close(hearing)
+			synctest.Wait()
+			assert.Equal(t, 2, popped)
+			b.Close()
+		})
+	}
+}

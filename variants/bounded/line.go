@@ -104,6 +104,9 @@ func (b *bounded[T]) pushInTurn(items []T) {
 	if b.bell.Closed() {
 		why = buffer.Closed
 	}
-	b.bell.UnlockAndRing()
-	b.params.Discarded(items, why)
+	if len(items) == 0 {
+		b.bell.UnlockAndRing()
+		return
+	}
+	b.lose(items, why)
 }
