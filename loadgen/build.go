@@ -117,7 +117,7 @@ func (w *Workload) draw(resource string) (*Load, error) {
 		Resource: resource,
 		Seed:     w.Seed,
 		Population: population.Population{
-			Keys: w.Keys, Pick: cmp.Or(w.Pick, "uniform"), Skew: w.Skew, Hot: w.Hot,
+			Keys: w.Keys, Pick: cmp.Or(w.Pick, pickWords[0]), Skew: w.Skew, Hot: w.Hot,
 			Churn: w.Churn, Grow: w.Grow, Shrink: w.Shrink,
 		},
 		Events:  w.EventCount(),
@@ -134,7 +134,7 @@ func (w *Workload) draw(resource string) (*Load, error) {
 				return nil, err
 			}
 		}
-		if s.Arrival, err = arrival.New(cmp.Or(w.Arrival, "constant"), o); err != nil {
+		if s.Arrival, err = arrival.New(cmp.Or(w.Arrival, arrivalWords[0]), o); err != nil {
 			return nil, err
 		}
 	}
@@ -188,7 +188,7 @@ func (w Workload) NewCost(number int) func() {
 	if w.Cost == 0 {
 		return nil
 	}
-	c := cost.Cost{Mean: w.Cost, Law: cmp.Or(w.Costs, "fixed"), Work: cmp.Or(w.Work, "sleep")}
+	c := cost.Cost{Mean: w.Cost, Law: cmp.Or(w.Costs, costWords[0]), Work: cmp.Or(w.Work, workWords[0])}
 	s := c.Begin(w.Seed + uint64(number))
 	return func() { s.Spend() }
 }

@@ -10,9 +10,9 @@ import (
 // A feed hands out the events of a load once, in order. One goroutine uses it.
 type feed interface {
 	// take puts events into dst, those that come next as far as they are due by
-	// then, but none after a Failed one, and returns their number. If that is 0, either the next one is due
-	// later, or there is none and ended is true, as it is when stop was closed
-	// while take waited for something to be read.
+	// then, but none after a Failed one, and returns their number. If that is 0,
+	// either the next one is due later, or there is none and ended is true, as it
+	// is when stop was closed while take waited for something to be read.
 	take(dst []Event, by time.Duration, stop <-chan struct{}) (n int, later time.Duration, ended bool)
 	// spent returns how long it took others than take's caller to make events, less
 	// how long take waited for them.

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"informerlab/loadgen/arrival"
+	"informerlab/loadgen/cost"
+	"informerlab/loadgen/population"
 )
 
 // An option reads and writes one field of a workload as text. The table of all
@@ -56,9 +58,9 @@ const (
 
 // The words of options. The first of each list is what "" means.
 var (
-	costWords    = []string{"fixed", "exponential", "pareto"}
-	workWords    = []string{"sleep", "spin"}
-	pickWords    = []string{"uniform", "zipf", "hot", "turns", "recent"}
+	costWords    = cost.Laws()
+	workWords    = cost.Works()
+	pickWords    = population.Picks()
 	objectWords  = []string{"shared", "fresh"}
 	arrivalWords = arrival.Kinds()
 )

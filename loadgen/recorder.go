@@ -227,7 +227,7 @@ func (r *Recorder) finish(m Mark) {
 	if r.view != nil || r.calls == r.next {
 		r.pass()
 	}
-	if live > 0 && math.Floor(float64(live)*o.Panics) > math.Floor(float64(live-1)*o.Panics) {
+	if o.Panics > 0 && live > 0 && math.Floor(float64(live)*o.Panics) > math.Floor(float64(live-1)*o.Panics) {
 		panic(fmt.Sprintf("loadgen: recorder: call %d, as it was asked to", r.calls))
 	}
 }
@@ -302,7 +302,7 @@ func (r *Recorder) Listed() <-chan struct{} { return r.milestones[listed] }
 func (r *Recorder) Filled() <-chan struct{} { return r.milestones[filled] }
 
 // Done returns a channel that is closed when all has been told, the sentinel
-// included: the expected number of calls has come, or a lossy handler knows the
+// included: the expected number of calls has come, or a level recorder knows the
 // final state.
 func (r *Recorder) Done() <-chan struct{} { return r.milestones[done] }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 	"informerlab/core/source"
 	"informerlab/loadgen/recorded"
@@ -408,7 +408,7 @@ func TestFreshReplayMemory(t *testing.T) {
 	_, err = trace.Cut(again, file, trace.CompressionOf(path), trace.CutOptions{Repeat: times})
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
-	before := live()
+	before := int64(buffertest.LiveBytes())
 	r := replayOf(path)
 	r.Fresh = true
 	loads, err := r.Loads()
@@ -427,7 +427,7 @@ func TestFreshReplayMemory(t *testing.T) {
 			for n, all := s.Next(dst), 0; n > 0; n = s.Next(dst) {
 				if all += n; all > next && load.Resource == "events" {
 					next += load.Len() / 10
-					most.Store(max(most.Load(), live()-before)) // by this goroutine alone
+					most.Store(max(most.Load(), int64(buffertest.LiveBytes())-before)) // by this goroutine alone
 				}
 			}
 		})
@@ -436,12 +436,4 @@ func TestFreshReplayMemory(t *testing.T) {
 	t.Logf("%d events: live heap at most %.1f MB", events, float64(most.Load())/1e6)
 	assert.Less(t, most.Load(), int64(45e6))
 	assert.Greater(t, events, times*least)
-}
-
-// live returns the bytes in use after a collection.
-func live() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"informerlab/bench/worker"
 )
 
 // An Environment is what else decides about the figures of a run. What a system
@@ -138,34 +140,14 @@ func loadAverage() []float64 {
 	return averages
 }
 
-// cpuTimes are the clock ticks of all CPUs since boot; zero if unknown.
-type cpuTimes struct{ all, steal uint64 }
-
-func readCPUTimes() (t cpuTimes) {
-	first, _, _ := strings.Cut(readFile("/proc/stat"), "\n")
-	fields := strings.Fields(first)
-	// user nice system idle iowait irq softirq steal, then guest times, which
-	// user and nice hold already
-	const steal, guest = 8, 9
-	for i := 1; i < min(len(fields), guest); i++ {
-		ticks, err := strconv.ParseUint(fields[i], 10, 64)
-		if err != nil {
-			return cpuTimes{}
-		}
-		t.all += ticks
-		if i == steal {
-			t.steal = ticks
-		}
-	}
-	return t
-}
-
-// stealSince returns the stolen share in percent, or nil if it is unknown.
-func (t cpuTimes) stealSince(before cpuTimes) *float64 {
-	if t.all <= before.all {
+// stealSince returns the share of all processors' time that was stolen since
+// then, in percent, or nil if it is unknown.
+func stealSince(before worker.Processors) *float64 {
+	now := worker.ReadProcessors()
+	if now.Total <= before.Total {
 		return nil
 	}
-	percent := 100 * float64(t.steal-before.steal) / float64(t.all-before.all)
+	percent := 100 * float64(now.Steal-before.Steal) / float64(now.Total-before.Total)
 	return &percent
 }
 

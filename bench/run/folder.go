@@ -65,7 +65,7 @@ type Block struct {
 	// others.
 	LoadAverage  []float64 `json:"load_average,omitempty"`
 	StealPercent *float64  `json:"steal_percent,omitempty"`
-	begin        cpuTimes
+	begin        worker.Processors
 }
 
 // An Order is the order of the arms in one round.
@@ -228,13 +228,13 @@ func (f *Folder) write(w loadgen.Workload, arms []Arm, m *measured) error {
 func (f *Folder) Fitness() []*Fitness { return f.manifest.Fitness }
 
 func (f *Folder) beginBlock(number int) *Block {
-	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: readCPUTimes()}
+	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: worker.ReadProcessors()}
 	f.manifest.Blocks = append(f.manifest.Blocks, b)
 	return b
 }
 
 func (f *Folder) endBlock(b *Block) error {
-	b.StealPercent = readCPUTimes().stealSince(b.begin)
+	b.StealPercent = stealSince(b.begin)
 	return f.saveManifest()
 }
 
@@ -242,7 +242,7 @@ func (f *Folder) endBlock(b *Block) error {
 func (f *Folder) finish(ended error) error {
 	if n := len(f.manifest.Blocks); n > 0 && f.manifest.Blocks[n-1].StealPercent == nil {
 		b := f.manifest.Blocks[n-1]
-		b.StealPercent = readCPUTimes().stealSince(b.begin)
+		b.StealPercent = stealSince(b.begin)
 	}
 	now := time.Now().UTC()
 	f.manifest.Finished = &now

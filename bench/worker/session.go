@@ -208,7 +208,7 @@ func (r *run) measure(h hooks) (*Result, error) {
 		WallNS:    wall.Nanoseconds(),
 		CPUNS:     used.cpu.Nanoseconds(),
 		OthersCPU: used.others,
-		PeakBytes: peak(),
+		PeakBytes: used.peak,
 		Allocs:    used.allocs,
 		Bytes:     used.bytes,
 	}

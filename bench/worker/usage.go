@@ -1,10 +1,7 @@
 package worker
 
 import (
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -14,10 +11,10 @@ type usage struct {
 	cpu    time.Duration // user and system time of all threads
 	allocs uint64
 	bytes  uint64
-	heap   uint64        // live and not yet swept
-	busy   time.Duration // of all processors and programs; 0 = not known
-	total  time.Duration // of all processors, idle or not
-	others float64       // only in what since returns: the share of other programs
+	heap   uint64     // live and not yet swept
+	peak   int64      // bytes of the largest resident set
+	all    Processors // with whatever program
+	others float64    // only in what since returns: the share of other programs
 }
 
 func take() usage {
@@ -31,52 +28,24 @@ func take() usage {
 		allocs: m.Mallocs,
 		bytes:  m.TotalAlloc,
 		heap:   m.HeapAlloc,
+		peak:   r.Maxrss,
+		all:    ReadProcessors(),
 	}
-	u.busy, u.total = processors()
+	if runtime.GOOS != "darwin" {
+		u.peak <<= 10 // elsewhere it is in KiB
+	}
 	return u
 }
 
 func (u usage) since(before usage) usage {
-	used := usage{cpu: u.cpu - before.cpu, allocs: u.allocs - before.allocs, bytes: u.bytes - before.bytes, others: -1}
-	if total := u.total - before.total; total > 0 {
-		used.others = max(0, float64(u.busy-before.busy-used.cpu)/float64(total))
+	used := usage{
+		cpu: u.cpu - before.cpu, allocs: u.allocs - before.allocs, bytes: u.bytes - before.bytes,
+		peak: u.peak, others: -1,
+	}
+	if total := u.all.Total - before.all.Total; total > 0 {
+		used.others = max(0, float64(u.all.Busy-before.all.Busy-used.cpu)/float64(total))
 	}
 	return used
-}
-
-// peak returns the largest resident set that the process has had, in bytes.
-func peak() int64 {
-	var r syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // as above
-	if runtime.GOOS == "darwin" {
-		return r.Maxrss // there in bytes
-	}
-	return r.Maxrss << 10
-}
-
-// processors returns how long all processors together have been busy, with this
-// program or others or taken away by a hypervisor, and how long they have been
-// there. Both are 0 where the system does not tell: it does in the first line of
-// Linux's /proc/stat (man 5 proc_stat), in hundredths of a second.
-func processors() (busy, total time.Duration) {
-	content, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return 0, 0
-	}
-	line, _, _ := strings.Cut(string(content), "\n")
-	const idle, iowait, guest = 4, 5, 9 // columns; what guests use is in that of the user too
-	for i, field := range strings.Fields(line) {
-		hundredths, err := strconv.ParseInt(field, 10, 64)
-		if i == 0 || i >= guest || err != nil {
-			continue
-		}
-		d := time.Duration(hundredths) * time.Second / 100
-		total += d
-		if i != idle && i != iowait {
-			busy += d
-		}
-	}
-	return busy, total
 }
 
 // liveHeap returns the bytes of reachable objects. The second collection frees

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -31,11 +32,22 @@ const MaxMean = time.Minute
 // suffer from that.
 const shape = 2.2
 
-// laws draw from distributions with mean 1.
-var laws = map[string]func(*rand.Rand) float64{
-	"fixed":       func(*rand.Rand) float64 { return 1 },
-	"exponential": exponential,
-	"pareto":      pareto,
+// laws draw from distributions with mean 1, in the order of Laws.
+var laws = []struct {
+	name string
+	draw func(*rand.Rand) float64
+}{
+	{"fixed", func(*rand.Rand) float64 { return 1 }},
+	{"exponential", exponential},
+	{"pareto", pareto},
+}
+
+// Laws returns the values of Cost.Law.
+func Laws() (names []string) {
+	for _, l := range laws {
+		names = append(names, l.name)
+	}
+	return names
 }
 
 // exponential inverts the distribution. rand.ExpFloat64 is faster, but it
@@ -55,9 +67,9 @@ func (c Cost) Check() error {
 	switch {
 	case c.Mean < 0 || c.Mean > MaxMean:
 		return fmt.Errorf("cost: cost=%v: expected 0s to %v", c.Mean, MaxMean)
-	case laws[c.Law] == nil:
+	case !slices.Contains(Laws(), c.Law):
 		return fmt.Errorf("cost: costs=%q: expected fixed, exponential or pareto", c.Law)
-	case works[c.Work] == nil:
+	case !slices.Contains(Works(), c.Work):
 		return fmt.Errorf("cost: work=%q: expected sleep or spin", c.Work)
 	}
 	return nil
@@ -82,10 +94,21 @@ type Spender struct {
 	state uint64  // of the loop
 }
 
-// works are the ways to spend a cost.
-var works = map[string]func(*Spender, time.Duration){
-	"sleep": (*Spender).doze,
-	"spin":  (*Spender).spin,
+// works are the ways to spend a cost, in the order of Works.
+var works = []struct {
+	name  string
+	spend func(*Spender, time.Duration)
+}{
+	{"sleep", (*Spender).doze},
+	{"spin", (*Spender).spin},
+}
+
+// Works returns the values of Cost.Work.
+func Works() (names []string) {
+	for _, w := range works {
+		names = append(names, w.name)
+	}
+	return names
 }
 
 // stream sets the draws of costs apart from others that are made with the same
@@ -101,7 +124,9 @@ func (c Cost) Begin(seed uint64) *Spender {
 		panic(err)
 	}
 	s := &Spender{
-		mean: c.Mean, rng: rand.New(rand.NewPCG(seed, stream)), law: laws[c.Law], work: works[c.Work],
+		mean: c.Mean, rng: rand.New(rand.NewPCG(seed, stream)),
+		law:   laws[slices.Index(Laws(), c.Law)].draw,
+		work:  works[slices.Index(Works(), c.Work)].spend,
 		sleep: time.Sleep, state: 1,
 	}
 	if c.Work == "spin" {

@@ -159,7 +159,7 @@ func TestLargestCostFits(t *testing.T) {
 }
 
 func TestSleepIsExactInSimulatedTime(t *testing.T) {
-	for law := range laws {
+	for _, law := range Laws() {
 		synctest.Test(t, func(t *testing.T) {
 			s := Cost{Mean: 50 * time.Microsecond, Law: law, Work: "sleep"}.Begin(3)
 			for range 10_000 {
@@ -175,7 +175,7 @@ func TestSleepIsExactInSimulatedTime(t *testing.T) {
 // drawn, and more only by the lateness of one sleep.
 func TestOversleepingIsCredited(t *testing.T) {
 	const late = 1100 * time.Microsecond
-	for law := range laws {
+	for _, law := range Laws() {
 		synctest.Test(t, func(t *testing.T) {
 			s := Cost{Mean: 50 * time.Microsecond, Law: law, Work: "sleep"}.Begin(4)
 			sleeps := 0
@@ -206,7 +206,7 @@ func TestRealSleepIsNeverShort(t *testing.T) {
 }
 
 func TestNoCost(t *testing.T) {
-	for work := range works {
+	for _, work := range Works() {
 		s := Cost{Law: "pareto", Work: work}.Begin(6)
 		s.sleep = func(time.Duration) { t.Error("slept") }
 		assert.Zero(t, s.Next())
@@ -234,7 +234,7 @@ func TestCheckAndString(t *testing.T) {
 // BenchmarkSpend prints how much time costs take that are spent one after the
 // other, as a multiple of what was drawn.
 func BenchmarkSpend(b *testing.B) {
-	for work := range works {
+	for _, work := range Works() {
 		for _, mean := range []time.Duration{time.Microsecond, 20 * time.Microsecond, time.Millisecond} {
 			c := Cost{Mean: mean, Law: "exponential", Work: work}
 			b.Run(c.String(), func(b *testing.B) {
@@ -250,7 +250,7 @@ func BenchmarkSpend(b *testing.B) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	for law := range laws {
+	for _, law := range Laws() {
 		b.Run(law, func(b *testing.B) {
 			s := Cost{Mean: time.Millisecond, Law: law, Work: "sleep"}.Begin(8)
 			b.ReportAllocs()

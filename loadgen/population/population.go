@@ -43,13 +43,24 @@ const (
 )
 
 // picks are the laws of popularity: each returns a place in the list of present
-// keys, which is not empty.
-var picks = map[string]func(*Life) int{
-	"uniform": (*Life).pickUniform,
-	"zipf":    (*Life).pickZipf,
-	"hot":     (*Life).pickHot,
-	"turns":   (*Life).pickTurn,
-	"recent":  (*Life).pickRecent,
+// keys, which is not empty. They are in the order of Picks.
+var picks = []struct {
+	name  string
+	place func(*Life) int
+}{
+	{"uniform", (*Life).pickUniform},
+	{"zipf", (*Life).pickZipf},
+	{"hot", (*Life).pickHot},
+	{"turns", (*Life).pickTurn},
+	{"recent", (*Life).pickRecent},
+}
+
+// Picks returns the values of Population.Pick.
+func Picks() (names []string) {
+	for _, p := range picks {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 // Check returns an error that names the first option that is out of its range
@@ -58,7 +69,7 @@ func (p Population) Check() error {
 	if p.Keys < 0 || p.Keys > maxKeys {
 		return fmt.Errorf("population: keys=%d: expected a whole number from 0 to %d", p.Keys, maxKeys)
 	}
-	if picks[p.Pick] == nil {
+	if !slices.Contains(Picks(), p.Pick) {
 		return fmt.Errorf("population: pick=%q: expected uniform, zipf, hot, turns or recent", p.Pick)
 	}
 	if !(p.Skew >= 0 && p.Skew <= maxSkew) {
@@ -138,7 +149,8 @@ func (p Population) Begin(rng *rand.Rand) *Life {
 	if err := p.Check(); err != nil {
 		panic(err)
 	}
-	l := &Life{rng: rng, pick: picks[p.Pick], skew: p.Skew, hot: p.Hot, ordered: p.Pick == "recent"}
+	pick := picks[slices.Index(Picks(), p.Pick)].place
+	l := &Life{rng: rng, pick: pick, skew: p.Skew, hot: p.Hot, ordered: p.Pick == "recent"}
 	l.grow = p.Grow
 	l.shrink = l.grow + p.Shrink
 	l.leave = l.shrink + p.Churn/2

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -15,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"informerlab/core/buffer/buffertest"
 	"informerlab/core/source"
 )
 
@@ -230,10 +230,10 @@ func TestReaderMemoryIsConstant(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	var rec Record
-	var early uint64
+	var early int
 	for i := 0; ; i++ {
 		if i == records/10 {
-			early = liveHeap()
+			early = buffertest.LiveBytes()
 		}
 		if err := r.Next(&rec); err == io.EOF {
 			break
@@ -241,14 +241,7 @@ func TestReaderMemoryIsConstant(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	assert.Less(t, liveHeap(), early+64<<10)
-}
-
-func liveHeap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	assert.Less(t, buffertest.LiveBytes(), early+64<<10)
 }
 
 // A churn makes records of ever new keys: added, then deleted.

@@ -53,6 +53,19 @@ func start(t *testing.T, folder string, args ...string) (command *exec.Cmd, out,
 	return command, out, errOut
 }
 
+// refused runs lab in a folder and checks that it refuses: one clear line that
+// has a text, exit status 2, and nothing written.
+func refused(t *testing.T, folder, args, want string) {
+	t.Helper()
+	before := tree(t, folder)
+	got := execute(t, folder, strings.Fields(args)...)
+	assert.Equal(t, exitUsage, got.status, "lab %s", args)
+	assert.Contains(t, got.errOut, want, "lab %s", args)
+	assert.Equal(t, 1, strings.Count(got.errOut, "\n"), "lab %s: one line: %s", args, got.errOut)
+	assert.Empty(t, got.out, "lab %s", args)
+	assert.Equal(t, before, tree(t, folder), "lab %s: nothing is written", args)
+}
+
 // badInput is what lab must refuse, and a part of the line that says why.
 var badInput = []struct{ args, want string }{
 	{"", "expected a command"},
@@ -151,13 +164,7 @@ func TestBadInput(t *testing.T) {
 			require.NoError(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
 			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
 		}
-		before := tree(t, folder)
-		got := execute(t, folder, strings.Fields(c.args)...)
-		assert.Equal(t, exitUsage, got.status, "lab %s", c.args)
-		assert.Contains(t, got.errOut, c.want, "lab %s", c.args)
-		assert.Equal(t, 1, strings.Count(got.errOut, "\n"), "lab %s: one line: %s", c.args, got.errOut)
-		assert.Empty(t, got.out, "lab %s", c.args)
-		assert.Equal(t, before, tree(t, folder), "lab %s: nothing is written", c.args)
+		refused(t, folder, c.args, c.want)
 	}
 }
 

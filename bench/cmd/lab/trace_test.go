@@ -87,14 +87,8 @@ func TestTraceBadInput(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "folder"), 0o777))
-	before := tree(t, folder)
 	for _, c := range badTraceInput {
-		got := execute(t, folder, strings.Fields(c.args)...)
-		assert.Equal(t, exitUsage, got.status, "lab %s", c.args)
-		assert.Contains(t, got.errOut, c.want, "lab %s", c.args)
-		assert.Equal(t, 1, strings.Count(got.errOut, "\n"), "lab %s: one line: %s", c.args, got.errOut)
-		assert.Empty(t, got.out, "lab %s", c.args)
-		assert.Equal(t, before, tree(t, folder), "lab %s: nothing is written", c.args)
+		refused(t, folder, c.args, c.want)
 	}
 }
 
