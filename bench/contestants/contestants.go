@@ -53,6 +53,7 @@ func contestant(v variants.Variant[event.Notification], bound bool) worker.Conte
 // A pipeline is one informer over one load.
 type pipeline struct {
 	informer *informer.Informer
+	sampler  *processor.Sampler
 	source   *loadgen.Source
 	handlers []*informer.Registration
 	ctx      context.Context
@@ -80,6 +81,7 @@ func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.P
 		Indexers: map[string]indexer.IndexFunc{"namespace": indexer.ByNamespace},
 		Logger:   slog.New(slog.DiscardHandler), // of panics that were asked for
 	})
+	p.sampler = p.informer.NewSampler()
 	return p, nil
 }
 
@@ -151,6 +153,9 @@ func (p *pipeline) Accounts() []processor.Stats {
 	}
 	return accounts
 }
+
+// Backlogs implements worker.Watched.
+func (p *pipeline) Backlogs(now time.Time) []processor.Backlog { return p.sampler.Sample(now) }
 
 func (p *pipeline) Pace() loadgen.Pace { return p.source.Pace() }
 

@@ -35,6 +35,10 @@ const DefaultBase = "reference"
 // A result without it is of one that loses nothing.
 const LossKey = "loss"
 
+// DetailKey is the key of the metadata of units that explain others. Tables leave
+// them out; benchstat does not.
+const DetailKey = "detail"
+
 const legend = `
 Medians over process blocks ± half the 95 % interval. The ratio is to the base
 column: below 1x is less, and in the tables less is better. ~ is not significant at p < 0.05.
@@ -171,6 +175,9 @@ func (r *Results) tables(base string) ([]*table, error) {
 			buffers = append(buffers, buffer)
 		}
 		for i, key := range byTable.ProjectValues(record) {
+			if r.units.Get(key.Get(unit), DetailKey) != nil {
+				continue
+			}
 			t := tables[key]
 			if t == nil {
 				t = newTable(key.Get(unit), r.units, r.losses)

@@ -75,7 +75,7 @@ func (f *Fitness) same(arm Arm, r *worker.Result) error {
 	}
 	if f.Store != store {
 		return fmt.Errorf("run: %s: the caches of %s end with hash %s, others with %s",
-			f.Workload, arm.Buffer, store, f.Store)
+			f.Workload, arm, store, f.Store)
 	}
 	return nil
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"time"
 
@@ -26,60 +24,73 @@ import (
 type Folder struct {
 	Path     string
 	manifest Manifest
-	raw      *os.File
-	writer   *benchfmt.Writer
+	files    *files
+	begun    time.Time // what times of slices count from
 }
 
 // The files of a folder.
 const (
 	rawName      = "raw.txt"
+	slicesName   = "slices.csv.gz"
+	latencyName  = "latency.hlog"
+	timelineName = "timeline.csv.gz"
 	tableName    = "table.txt"
 	manifestName = "run.json"
 	envName      = "env.txt"
+	schema       = 2
+)
+
+// How a run stands.
+const (
+	statusRunning  = "running" // or killed
+	statusComplete = "complete"
 )
 
 // A Manifest is the content of run.json.
 type Manifest struct {
-	Schema    int      `json:"schema"`
-	Args      []string `json:"args"` // of lab; of absolute paths only the last element
-	Seed      uint64   `json:"seed"`
-	Buffers   []string `json:"buffers"`
-	Workloads []string `json:"workloads"`
+	Schema    int       `json:"schema"`
+	Args      []string  `json:"args"` // of lab; of absolute paths only the last element
+	Seed      uint64    `json:"seed"`
+	Arms      []ArmInfo `json:"arms"`
+	Workloads []string  `json:"workloads"`
 	// Described are the workloads with all their options, as files that give them
 	// again; of an absolute path of a trace only the last element is kept.
-	Described   []string    `json:"described"`
-	Started     time.Time   `json:"started"`
-	Finished    *time.Time  `json:"finished,omitempty"`
-	Status      string      `json:"status"` // running, complete, interrupted or failed
-	Environment Environment `json:"environment"`
-	Blocks      []*Block    `json:"blocks"`
-	Fitness     []*Fitness  `json:"fitness"`
+	Described []string `json:"described"`
+	// PlannedBlocks and PlannedRounds are those of the plan: 0 = as each workload
+	// has it.
+	PlannedBlocks int         `json:"planned_blocks"`
+	PlannedRounds int         `json:"planned_rounds"`
+	Profile       bool        `json:"profile,omitempty"`
+	Started       time.Time   `json:"started"`
+	Finished      *time.Time  `json:"finished,omitempty"`
+	Status        string      `json:"status"` // running, complete, interrupted or failed
+	Environment   Environment `json:"environment"`
+	Blocks        []*Block    `json:"blocks"`
+	Fitness       []*Fitness  `json:"fitness"`
+	// Kept are the lengths of the files that grow, at the end of the last
+	// workload that is measured whole. What follows was cut short.
+	Kept map[string]int64 `json:"kept"`
+}
+
+// An ArmInfo tells of an arm what its rows do not.
+type ArmInfo struct {
+	Buffer string        `json:"buffer"`
+	Side   string        `json:"side,omitempty"`
+	Procs  int           `json:"procs,omitempty"`
+	Spin   float64       `json:"spin,omitempty"`
+	Traits buffer.Traits `json:"traits"`
 }
 
 // A Block tells how one block was measured and how busy the machine was.
 type Block struct {
-	Number int     `json:"number"`
-	Orders []Order `json:"orders"`
+	Number    int      `json:"number"`
+	Workloads []string `json:"workloads"` // that are measured whole, in that order
 	// LoadAverage is the 1, 5 and 15 minute average at the block's begin, and
 	// StealPercent the share of CPU time during it that the hypervisor gave to
 	// others.
 	LoadAverage  []float64 `json:"load_average,omitempty"`
 	StealPercent *float64  `json:"steal_percent,omitempty"`
 	begin        worker.Processors
-}
-
-// An Order is the order of the arms in one round.
-type Order struct {
-	Workload string   `json:"workload"`
-	Buffers  []string `json:"buffers"`
-}
-
-func (b *Block) ordered(w loadgen.Workload, arms []Arm, order []int) {
-	o := Order{Workload: w.String()}
-	for _, arm := range order {
-		o.Buffers = append(o.Buffers, arms[arm].Buffer)
-	}
-	b.Orders = append(b.Orders, o)
 }
 
 // Create makes the folder of a run inside parent, which it creates too if it
@@ -90,11 +101,11 @@ func Create(parent string, p *Plan, now time.Time) (folder *Folder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{manifest: newManifest(p, now)}
+	f := &Folder{manifest: newManifest(p, now), begun: now}
 	name := now.UTC().Format("20060102T150405Z") + "-" + f.manifest.Environment.ShortCommit()
 	defer func() {
-		if err != nil && f.raw != nil {
-			err = errors.Join(err, f.raw.Close())
+		if err != nil {
+			err = errors.Join(err, f.files.close())
 		}
 		if err != nil && made != "" {
 			_ = os.RemoveAll(made) // ours alone; the first error is the one to tell
@@ -140,43 +151,53 @@ func firstMissing(path string) (string, error) {
 
 func newManifest(p *Plan, now time.Time) Manifest {
 	m := Manifest{
-		Schema: 1, Seed: p.Seed, Started: now.UTC(), Status: "running", Environment: environment(),
-		Args: relative(p.Args), Blocks: []*Block{},
+		Schema: schema, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
+		Args: relative(p.Args), PlannedBlocks: p.Blocks, PlannedRounds: p.Rounds, Profile: p.Profile,
+		Blocks: []*Block{}, Kept: map[string]int64{},
 	}
 	for _, arm := range p.Arms {
-		m.Buffers = append(m.Buffers, arm.Buffer)
+		m.Arms = append(m.Arms, ArmInfo{arm.Buffer, arm.Side, arm.Procs, arm.Spin, arm.Traits})
 	}
 	for _, w := range p.Workloads {
-		if filepath.IsAbs(w.Trace) {
-			w.Trace = filepath.Base(w.Trace)
-		}
+		w = withoutFolder(w)
 		m.Workloads = append(m.Workloads, w.String())
 		m.Described = append(m.Described, w.Describe())
 	}
 	return m
 }
 
+// withoutFolder shortens the absolute path of a trace.
+func withoutFolder(w loadgen.Workload) loadgen.Workload {
+	if filepath.IsAbs(w.Trace) {
+		w.Trace = filepath.Base(w.Trace)
+	}
+	return w
+}
+
 // begin writes the first files.
 func (f *Folder) begin() (err error) {
-	if f.raw, err = os.Create(filepath.Join(f.Path, rawName)); err != nil {
-		return fmt.Errorf("run: results folder: %w", err)
+	if f.files, err = createFiles(f.Path); err != nil {
+		return err
 	}
-	f.writer = benchfmt.NewWriter(f.raw)
+	writer := benchfmt.NewWriter(&f.files.raw)
 	for _, u := range worker.Units() {
 		metadata := [][2]string{{"better", "lower"}, {"assume", "nothing"}}
-		if u.Exact {
-			metadata[1][1] = "exact"
+		if u.Higher {
+			metadata[0][1] = "higher"
+		}
+		if u.Detail {
+			metadata = append(metadata, [2]string{report.DetailKey, "yes"})
 		}
 		for _, m := range metadata {
 			key := benchfmt.UnitMetadataKey{Unit: u.Name, Key: m[0]}
-			err := f.writer.Write(&benchfmt.UnitMetadata{UnitMetadataKey: key, OrigUnit: u.Name, Value: m[1]})
+			err := writer.Write(&benchfmt.UnitMetadata{UnitMetadataKey: key, OrigUnit: u.Name, Value: m[1]})
 			if err != nil {
 				return fmt.Errorf("run: %s: %w", rawName, err)
 			}
 		}
 	}
 	env := []byte(f.manifest.Environment.text())
-	return errors.Join(f.save(envName, env), f.saveManifest())
+	return errors.Join(f.save(envName, env), f.keep())
 }
 
 // config is the file configuration of raw results: what results must share to
@@ -201,34 +222,63 @@ func (f *Folder) config(arm Arm) []benchfmt.Config {
 	return config
 }
 
-// write appends one line per arm, the medians over the rounds that all arms
-// finished, and makes sure they are on disk. Without such rounds it does nothing.
-func (f *Folder) write(w loadgen.Workload, arms []Arm, m *measured) error {
+// write appends what the rounds measured that all arms finished: to raw.txt one
+// line per arm with the medians. Without such rounds it does nothing.
+func (f *Folder) write(w loadgen.Workload, arms []Arm, block *Block, m *measured) error {
 	if m.rounds == 0 {
 		return nil
 	}
+	label := withoutFolder(w).String()
+	writer := benchfmt.NewWriter(&f.files.raw)
 	for i, arm := range arms {
 		result := benchfmt.Result{
 			Config: f.config(arm),
-			Name:   benchfmt.Name("Pipeline/" + w.BenchName() + "/buffer=" + arm.Buffer),
+			Name:   benchfmt.Name("Pipeline/" + w.BenchName() + arm.benchName()),
 			Iters:  m.results[i][0].Events * m.rounds,
 			Values: medians(m.results[i][:m.rounds]),
 		}
-		if err := f.writer.Write(&result); err != nil {
+		if err := writer.Write(&result); err != nil {
 			return fmt.Errorf("run: %s: %w", rawName, err)
 		}
+		row := Row{label, arm.Buffer, arm.Side}
+		if err := f.files.addLatency(row, f.begun, m.began[0][i], m.results[i][:m.rounds]); err != nil {
+			return err
+		}
+		f.files.addTimeline(row, block.Number, m.results[i][0].Timeline)
 	}
-	if err := f.raw.Sync(); err != nil {
-		return fmt.Errorf("run: %s: %w", rawName, err)
+	for round := range m.rounds {
+		for position, i := range m.orders[round] {
+			f.files.addSlice(Slice{
+				Row:   Row{label, arms[i].Buffer, arms[i].Side},
+				Block: block.Number, Round: round + 1, Position: position + 1,
+				At: m.began[round][i].Sub(f.begun),
+			}, m.results[i][round])
+		}
 	}
-	return nil
+	block.Workloads = append(block.Workloads, label)
+	return f.keep()
+}
+
+// keep makes sure that all that was added is on disk, and then says so.
+func (f *Folder) keep() error {
+	kept, err := f.files.flush()
+	if err != nil {
+		return err
+	}
+	f.manifest.Kept = kept
+	return f.saveManifest()
 }
 
 // Fitness tells how fit machine and generator were for each workload.
 func (f *Folder) Fitness() []*Fitness { return f.manifest.Fitness }
 
 func (f *Folder) beginBlock(number int) *Block {
-	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: worker.ReadProcessors()}
+	if number < len(f.manifest.Blocks) { // of a run that is resumed
+		b := f.manifest.Blocks[number]
+		b.begin = worker.ReadProcessors()
+		return b
+	}
+	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: worker.ReadProcessors(), Workloads: []string{}}
 	f.manifest.Blocks = append(f.manifest.Blocks, b)
 	return b
 }
@@ -248,13 +298,13 @@ func (f *Folder) finish(ended error) error {
 	f.manifest.Finished = &now
 	switch {
 	case ended == nil:
-		f.manifest.Status = "complete"
+		f.manifest.Status = statusComplete
 	case errors.Is(ended, context.Canceled):
 		f.manifest.Status = "interrupted"
 	default:
 		f.manifest.Status = "failed"
 	}
-	return errors.Join(f.raw.Close(), f.saveManifest(), f.saveTable())
+	return errors.Join(f.files.close(), f.saveManifest(), f.saveTable())
 }
 
 func (f *Folder) saveTable() error {
@@ -291,55 +341,4 @@ func (f *Folder) save(name string, content []byte) error {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
-}
-
-// Measured are the results of one workload in one block, by arm and round.
-type measured struct {
-	results [][]*worker.Result
-	rounds  int // that all arms finished
-}
-
-func newMeasured(arms int) *measured { return &measured{results: make([][]*worker.Result, arms)} }
-
-func (m *measured) add(arm int, r *worker.Result) {
-	m.results[arm] = append(m.results[arm], r)
-}
-
-// endRound makes the round count that each arm has added to.
-func (m *measured) endRound() { m.rounds++ }
-
-// medians returns the median over rounds of each metric, in the order of units,
-// and of spoiled runs the share. A metric may be missing in some rounds.
-func medians(rounds []*worker.Result) []benchfmt.Value {
-	byUnit := map[string][]float64{}
-	for _, result := range rounds {
-		for _, metric := range result.Metrics() {
-			byUnit[metric.Unit] = append(byUnit[metric.Unit], metric.Value)
-		}
-	}
-	var values []benchfmt.Value
-	for _, unit := range worker.Units() {
-		all := byUnit[unit.Name]
-		if len(all) == 0 {
-			continue
-		}
-		slices.Sort(all)
-		middle := all[len(all)/2]
-		if len(all)%2 == 0 {
-			middle = (middle + all[len(all)/2-1]) / 2
-		}
-		if unit.Name == worker.SpoiledRuns {
-			middle = sum(all) / float64(len(all)) // a share
-		}
-		// Thousandths of a nanosecond or byte are below what is measured.
-		values = append(values, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
-	}
-	return values
-}
-
-func sum(values []float64) (total float64) {
-	for _, v := range values {
-		total += v
-	}
-	return total
 }

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,17 +45,20 @@ func startProcess(arm Arm) (*process, error) {
 	// its input.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.command.Stderr = p.stderr
+	if arm.Procs > 0 {
+		p.command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(arm.Procs))
+	}
 	in, err := p.command.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("run: worker of %s: %w", arm.Buffer, err)
+		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	out, err := p.command.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("run: worker of %s: %w", arm.Buffer, err)
+		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	p.in, p.out = in, bufio.NewReader(out)
 	if err := p.command.Start(); err != nil {
-		return nil, fmt.Errorf("run: worker of %s: %w", arm.Buffer, err)
+		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	return p, nil
 }
@@ -70,10 +75,10 @@ func (p *process) warm(ctx context.Context) error {
 	return err
 }
 
-func (p *process) run(ctx context.Context) (*worker.Result, error) {
-	response, err := p.ask(ctx, worker.Request{Op: worker.OpRun})
+func (p *process) run(ctx context.Context, timeline bool) (*worker.Result, error) {
+	response, err := p.ask(ctx, worker.Request{Op: worker.OpRun, Spin: p.arm.Spin, Timeline: timeline})
 	if err == nil && response.Result == nil {
-		err = fmt.Errorf("run: worker of %s answered without a result", p.arm.Buffer)
+		err = fmt.Errorf("run: worker of %s answered without a result", p.arm)
 	}
 	return response.Result, err
 }
@@ -96,7 +101,7 @@ func (p *process) ask(ctx context.Context, request worker.Request) (worker.Respo
 	}
 	if err != nil {
 		p.wait() // it is of no use any more, and its last words may still be on their way
-		return response, fmt.Errorf("run: worker of %s: %w%s", p.arm.Buffer, err, p.stderr)
+		return response, fmt.Errorf("run: worker of %s: %w%s", p.arm, err, p.stderr)
 	}
 	if response.Error != "" {
 		return response, errors.New(response.Error)

@@ -14,11 +14,18 @@
 //
 // The folder of a run is never changed afterwards:
 //
-//	raw.txt    Go benchmark text; a table is made from it at any time
-//	table.txt  that table
-//	run.json   command, seed, order, machine, load of the machine per block
-//	env.txt    the same environment, to read
-//	profiles/  CPU and heap profiles, if asked for
+//	raw.txt          Go benchmark text, a line per block and arm; a table is made from it at any time
+//	slices.csv.gz    each run of each arm: all figures, its place in the order, steal and pressure
+//	latency.hlog     latency histograms of open loops, an HdrHistogram log
+//	timeline.csv.gz  backlog and heap over time, of the first round of each block
+//	table.txt        the table of raw.txt
+//	run.json         command, seed, machine, load of the machine per block
+//	env.txt          the same environment, to read
+//	profiles/        CPU, heap, mutex and block profiles, if asked for
+//
+// Files that grow do so once per block and workload, and run.json tells how far
+// they are whole: what a killed run left beyond that is not read, and is cut off
+// when the run is resumed.
 //
 // Limits: one machine, one run at a time. Nothing is retried: an arm that fails
 // a check ends the run with an error.
@@ -31,6 +38,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"informerlab/bench/flame"
@@ -44,6 +53,22 @@ type Arm struct {
 	Buffer  string // the contestant with its options, a label of results
 	Traits  buffer.Traits
 	Command []string // starts a worker that has it
+	// Side tells programs apart that have the same buffer, and is a label of
+	// results too; "" where there is but one.
+	Side  string
+	Procs int     // GOMAXPROCS of the worker; 0 = this process's
+	Spin  float64 // percent by which each run is made longer: see worker.Request
+}
+
+// String returns the arm's label.
+func (a Arm) String() string { return strings.TrimSuffix(a.Buffer+"@"+a.Side, "@") }
+
+// benchName is the part of the name of a result that tells arms apart.
+func (a Arm) benchName() string {
+	if a.Side == "" {
+		return "/buffer=" + a.Buffer
+	}
+	return "/buffer=" + a.Buffer + "/side=" + a.Side
 }
 
 // A Plan is what to measure.
@@ -59,6 +84,10 @@ type Plan struct {
 	// Each, if not nil, is called with each result that counts, by the goroutine
 	// that executes the plan.
 	Each func(w loadgen.Workload, arm Arm, r *worker.Result)
+	// Enough, if not nil, is asked after each block, with what the folder then
+	// holds, whether to leave out the others. So that the answer does not favour
+	// a result, it must look at widths of intervals and at the time only.
+	Enough func(blocks int, slices []Slice) bool
 }
 
 func (p *Plan) blocks(w loadgen.Workload) int {
@@ -79,14 +108,13 @@ func (p *Plan) rounds(w loadgen.Workload) int {
 type driver struct {
 	*Plan
 	folder *Folder
-	rng    *rand.Rand
 }
 
 // Execute measures what the plan says and writes it into the folder block by
 // block. It returns ctx's error if that ended first; the folder then holds what
 // was measured until then. Execute waits for all processes it started.
 func Execute(ctx context.Context, p *Plan, folder *Folder) error {
-	d := &driver{Plan: p, folder: folder, rng: rand.New(rand.NewPCG(p.Seed, 0))}
+	d := &driver{Plan: p, folder: folder}
 	d.Progress.plan(d.units())
 	err := d.measure(ctx)
 	if err == nil && p.Profile {
@@ -124,13 +152,14 @@ func (d *driver) measure(ctx context.Context) error {
 	}
 	for number := range most {
 		block := d.folder.beginBlock(number)
-		for _, i := range d.rng.Perm(len(d.Workloads)) {
-			w := d.Workloads[i]
-			if number >= d.blocks(w) {
+		rng := rand.New(rand.NewPCG(d.Seed, uint64(number)))
+		for _, i := range rng.Perm(len(d.Workloads)) {
+			w, order := d.Workloads[i], rand.New(rand.NewPCG(rng.Uint64(), uint64(i)))
+			if number >= d.blocks(w) || slices.Contains(block.Workloads, withoutFolder(w).String()) {
 				continue
 			}
 			d.Progress.begin(fmt.Sprintf("block %d/%d  %s", number+1, d.blocks(w), w.String()))
-			if err := d.workload(ctx, w, block); err != nil {
+			if err := d.workload(ctx, w, block, order); err != nil {
 				return err
 			}
 			d.Progress.done(w.BenchName())
@@ -138,12 +167,15 @@ func (d *driver) measure(ctx context.Context) error {
 		if err := d.folder.endBlock(block); err != nil {
 			return err
 		}
+		if d.Enough != nil && d.Enough(number+1, d.folder.files.slices) {
+			break
+		}
 	}
 	return nil
 }
 
 // workload measures all arms of one workload in fresh processes.
-func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block) error {
+func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
 	processes, err := d.start(ctx, d.Arms, w)
 	defer func() { stop(processes) }()
 	if err != nil {
@@ -153,46 +185,43 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block)
 	fitness := d.folder.fitness(w, d.blocks(w)*d.rounds(w))
 	for measured.rounds < d.rounds(w) {
 		d.Progress.show(fmt.Sprintf("round %d/%d", measured.rounds+1, d.rounds(w)))
-		round, err := d.round(ctx, w, processes, block, fitness)
+		round, err := d.round(ctx, w, processes, rng.Perm(len(d.Arms)), measured.rounds == 0, fitness)
 		if err != nil {
 			// The rounds that all arms finished are a fair sample; keep them.
-			return errors.Join(err, d.folder.write(w, d.Arms, measured))
+			return errors.Join(err, d.folder.write(w, d.Arms, block, measured))
 		}
-		if fitness.discards(round) {
+		if fitness.discards(round.results) {
 			continue
 		}
-		fitness.counts(round)
-		for arm, result := range round {
-			measured.add(arm, result)
+		fitness.counts(round.results)
+		measured.add(round)
+		for arm, result := range round.results {
 			if d.Each != nil {
 				d.Each(w, d.Arms[arm], result)
 			}
 		}
-		measured.endRound()
 	}
-	return d.folder.write(w, d.Arms, measured)
+	return d.folder.write(w, d.Arms, block, measured)
 }
 
-// round runs every arm once, one at a time in random order, and returns their
-// results by arm.
+// round runs every arm once, one at a time in the given order.
 func (d *driver) round(
-	ctx context.Context, w loadgen.Workload, processes []*process, block *Block, fitness *Fitness,
-) ([]*worker.Result, error) {
-	results := make([]*worker.Result, len(processes))
-	order := d.rng.Perm(len(d.Arms))
-	block.ordered(w, d.Arms, order)
+	ctx context.Context, w loadgen.Workload, processes []*process, order []int, timeline bool, fitness *Fitness,
+) (*round, error) {
+	r := &round{order: order, began: make([]time.Time, len(order)), results: make([]*worker.Result, len(order))}
 	for _, arm := range order {
-		d.Progress.show(d.Arms[arm].Buffer)
-		result, err := processes[arm].run(ctx)
+		d.Progress.show(d.Arms[arm].String())
+		r.began[arm] = time.Now()
+		result, err := processes[arm].run(ctx, timeline)
 		if err == nil {
 			err = fitness.same(d.Arms[arm], result)
 		}
 		if err != nil {
 			return nil, err
 		}
-		results[arm] = result
+		r.results[arm] = result
 	}
-	return results, nil
+	return r, nil
 }
 
 // start starts the workers of arms and prepares them side by side, as

@@ -91,12 +91,13 @@ func TestExecuteWritesAWholeRun(t *testing.T) {
 	assert.Equal(t, "complete", m.Status)
 	assert.Equal(t, []string{"run", "-out", "else"}, m.Args, "no absolute paths")
 	require.Len(t, m.Blocks, 3)
+	recorded, err := run.Open(folder.Path)
+	require.NoError(t, err)
+	assert.Len(t, recorded.Slices, 2*3*3*2, "one for each workload, block, round and arm")
 	firsts := map[string]bool{}
-	for _, block := range m.Blocks {
-		assert.Len(t, block.Orders, 2*3, "an order per workload and round")
-		for _, order := range block.Orders {
-			assert.Len(t, order.Buffers, 2)
-			firsts[order.Buffers[0]] = true
+	for _, s := range recorded.Slices {
+		if s.Position == 1 {
+			firsts[s.Buffer] = true
 		}
 	}
 	assert.Len(t, firsts, 2, "in 18 rounds each arm goes first at some time")
@@ -109,9 +110,13 @@ func TestOrderComesFromTheSeed(t *testing.T) {
 		p.Seed, p.Blocks = seed, 1
 		folder := create(t, p)
 		require.NoError(t, run.Execute(context.Background(), p, folder))
-		text, err := json.Marshal(manifest(t, folder).Blocks[0].Orders)
+		recorded, err := run.Open(folder.Path)
 		require.NoError(t, err)
-		return string(text)
+		order := ""
+		for _, s := range recorded.Slices {
+			order += s.Row.String() + "\n"
+		}
+		return order
 	}
 	assert.Equal(t, orders(1), orders(1))
 	assert.NotEqual(t, orders(1), orders(2))

@@ -14,7 +14,7 @@ import (
 
 // Version is the version of the protocol. A worker built from another checkout
 // may speak another one, and a driver must not use it then.
-const Version = 3
+const Version = 4
 
 // The operations of the protocol, in the order a driver asks for them.
 const (
@@ -33,6 +33,11 @@ type Request struct {
 	// Workload is a description of the whole workload, so that a worker needs
 	// neither its file nor the same defaults; or, from a hand, a label.
 	Workload string `json:"workload,omitempty"`
+	// Spin is the percentage by which a run is to be made longer, by keeping one
+	// processor busy at its end: by its processor time if the worker has one
+	// processor, else by the clock. Timeline asks for samples of the run.
+	Spin     float64 `json:"spin,omitempty"`
+	Timeline bool    `json:"timeline,omitempty"`
 	// Seconds is how long to profile at least; CPU and Heap are the files to
 	// write.
 	Seconds float64 `json:"seconds,omitempty"`
@@ -116,6 +121,7 @@ func (s *server) answer(r Request) (Response, error) {
 	case OpWarm:
 		return Response{}, s.session.Warm()
 	case OpRun:
+		s.session.Spin, s.session.Timeline = r.Spin, r.Timeline
 		result, err := s.session.Run()
 		return Response{Result: result}, err
 	case OpProfile:

@@ -33,9 +33,23 @@ type Result struct {
 	// GeneratorNS is what it cost to make and hand out an event, in nanoseconds
 	// of the generator's goroutine.
 	GeneratorNS float64 `json:"generator_ns"`
-	// OthersCPU is the share of all processors, from 0 to 1, that other programs
-	// used during the timed window; negative where it is not known.
+	// Histogram is what Latency sums up, in HdrHistogram's compressed V2 encoding
+	// as base64; "" if there is none.
+	Histogram string   `json:"histogram,omitempty"`
+	Timeline  []Sample `json:"timeline,omitempty"` // if the session takes one
+	// The shares of the timed window, from 0 to 1 and negative where not known:
+	// of all processors, used by other programs and stolen by a hypervisor; of the
+	// time, with some task of the machine waiting for a processor.
 	OthersCPU float64 `json:"others_cpu"`
+	Steal     float64 `json:"steal"`
+	Pressure  float64 `json:"pressure"`
+	// What the runtime tells of the timed window: garbage collections, about how
+	// many times a goroutine became ready to run and the 99th percentile of how
+	// long it then waited, and the time that goroutines waited for mutexes.
+	GCs            uint64 `json:"gcs"`
+	Wakeups        uint64 `json:"wakeups"`
+	SchedulerP99NS int64  `json:"scheduler_p99_ns"`
+	MutexWaitNS    int64  `json:"mutex_wait_ns"`
 	// PeakBytes is the largest resident set of the process so far, as
 	// getrusage tells it.
 	PeakBytes int64 `json:"peak_bytes"`
@@ -132,6 +146,7 @@ type Metric struct {
 
 // The units of metrics, in the order of tables.
 const (
+	EventsPerSecond    = "events/s"
 	NSPerEvent         = "ns/event"
 	NSPerEventListener = "ns/event·listener"
 	OthersNSPerEvent   = "others-ns/event"
@@ -149,6 +164,13 @@ const (
 	LateP99            = "generator-late-p99-ns"
 	GapErrorP99        = "gap-error-p99-ns"
 	GeneratorNSEvent   = "generator-ns/event"
+	Wakeups            = "wakeups/event"
+	SchedulerP99       = "scheduler-p99-ns"
+	MutexWait          = "mutex-wait-ns/event"
+	GCs                = "gcs"
+	PeakBytes          = "peak-B" // of the process, its load and what earlier runs left included
+	BacklogMax         = "pending-max"
+	OldestMax          = "oldest-max-ns"
 	BacklogBefore      = "pending-before"
 	Backlog            = "pending"
 	BytesPerPending    = "B/pending"
@@ -163,24 +185,30 @@ const (
 	Healed             = "healed"
 )
 
-// Units returns all units in the order of tables, and of each whether it needs
-// no statistics because it does not vary.
+// Units returns all units in the order of tables.
 func Units() []Unit {
-	return []Unit{
-		{NSPerEvent, false}, {NSPerEventListener, false}, {OthersNSPerEvent, false}, {CPUNSPerEvent, false},
-		{BytesPerEvent, false}, {AllocsPerEvent, false},
-		{P50, false}, {P90, false}, {P99, false}, {P999, false}, {MaxLatency, false}, {Pause, false},
-		{SpoiledRuns, false}, {LateP50, false}, {LateP99, false}, {GapErrorP99, false}, {GeneratorNSEvent, false},
-		{BacklogBefore, false}, {Backlog, false}, {BytesPerPending, false}, {BacklogBytes, false},
-		{DrainNSPerEvent, false}, {DrainNS, false}, {RetainedBytes, false},
-		{Overflow, false}, {Superseded, false}, {Annihilated, false}, {Closed, false}, {Healed, false},
+	var units []Unit
+	for _, name := range []string{
+		NSPerEvent, NSPerEventListener, OthersNSPerEvent, CPUNSPerEvent, BytesPerEvent, AllocsPerEvent,
+		P50, P90, P99, P999, MaxLatency, Pause, SpoiledRuns, LateP50, LateP99, GapErrorP99, GeneratorNSEvent,
+		BacklogBefore, Backlog, BytesPerPending, BacklogBytes, DrainNSPerEvent, DrainNS, RetainedBytes,
+		Overflow, Superseded, Annihilated, Closed, Healed,
+	} {
+		units = append(units, Unit{Name: name})
 	}
+	for _, name := range []string{
+		EventsPerSecond, Wakeups, SchedulerP99, MutexWait, GCs, PeakBytes, BacklogMax, OldestMax,
+	} {
+		units = append(units, Unit{Name: name, Higher: name == EventsPerSecond, Detail: true})
+	}
+	return units
 }
 
-// A Unit is the metadata of one unit. Of all of them less is better.
+// A Unit is the metadata of one unit.
 type Unit struct {
-	Name  string
-	Exact bool
+	Name   string
+	Higher bool // more is better
+	Detail bool // it explains another figure and is no row of a table that is read first
 }
 
 // Metrics returns the figures of a result in the order of Units.
@@ -203,6 +231,24 @@ func (r *Result) Metrics() []Metric {
 	m = append(m, r.backlog()...)
 	if r.Losses != nil {
 		m = append(m, r.Losses.metrics()...)
+	}
+	return append(m, r.details()...)
+}
+
+// details returns what the machine and the runtime tell.
+func (r *Result) details() []Metric {
+	events := float64(max(r.Events, 1))
+	m := []Metric{
+		{EventsPerSecond, events / (float64(max(r.WallNS, 1)) / 1e9)},
+		{Wakeups, float64(r.Wakeups) / events}, {SchedulerP99, float64(r.SchedulerP99NS)},
+		{MutexWait, float64(r.MutexWaitNS) / events}, {GCs, float64(r.GCs)}, {PeakBytes, float64(r.PeakBytes)},
+	}
+	pending, oldest := -1, int64(0)
+	for _, s := range r.Timeline {
+		pending, oldest = max(pending, s.Pending), max(oldest, s.OldestNS)
+	}
+	if pending >= 0 {
+		m = append(m, Metric{BacklogMax, float64(pending)}, Metric{OldestMax, float64(oldest)})
 	}
 	return m
 }
@@ -256,10 +302,9 @@ func (r *Result) backlog() (m []Metric) {
 	return m
 }
 
-// quantilesOf sums up histograms, which may hold nil; it returns nil if nothing
-// was recorded.
-func quantilesOf(histograms []*hdrhistogram.Histogram) *Quantiles {
-	var all *hdrhistogram.Histogram
+// merged returns the sum of histograms, which may hold nil, or nil if nothing was
+// recorded.
+func merged(histograms []*hdrhistogram.Histogram) (all *hdrhistogram.Histogram) {
 	for _, h := range histograms {
 		switch {
 		case h == nil || h.TotalCount() == 0:
@@ -269,15 +314,20 @@ func quantilesOf(histograms []*hdrhistogram.Histogram) *Quantiles {
 			all.Merge(h)
 		}
 	}
-	if all == nil {
+	return all
+}
+
+// quantilesOf sums up a histogram, or returns nil for none.
+func quantilesOf(h *hdrhistogram.Histogram) *Quantiles {
+	if h == nil {
 		return nil
 	}
 	return &Quantiles{
-		Count: all.TotalCount(),
-		P50:   all.ValueAtQuantile(50),
-		P90:   all.ValueAtQuantile(90),
-		P99:   all.ValueAtQuantile(99),
-		P999:  all.ValueAtQuantile(99.9),
-		Max:   all.Max(),
+		Count: h.TotalCount(),
+		P50:   h.ValueAtQuantile(50),
+		P90:   h.ValueAtQuantile(90),
+		P99:   h.ValueAtQuantile(99),
+		P999:  h.ValueAtQuantile(99.9),
+		Max:   h.Max(),
 	}
 }

@@ -20,6 +20,10 @@ type Session struct {
 	// Limit is how long the events of one run may take, beyond the span of an
 	// open load, before the run is an error. Prepare sets two minutes.
 	Limit time.Duration
+	// Spin makes each run longer by so many percent: see OpRun.
+	Spin float64
+	// Timeline lets runs of an open load, or with stops, tell their Timeline.
+	Timeline bool
 
 	contestant Contestant
 	workload   loadgen.Workload
@@ -187,7 +191,7 @@ func (r *run) measure(h hooks) (*Result, error) {
 	if err := call(h.before); err != nil {
 		return nil, err
 	}
-	before := take()
+	before := takeBefore()
 	start := time.Now()
 	for _, recorders := range r.recorders {
 		for _, rec := range recorders {
@@ -195,23 +199,17 @@ func (r *run) measure(h hooks) (*Result, error) {
 		}
 	}
 	r.release(start)
+	watch := r.watch(start)
+	defer func() { watch.end() }()
 	r.visitors.begin(r, start)
 	err = r.wait(r.workload.Others())
+	spin(r.Spin, before, start)
 	wall := time.Since(start)
 	if err = errors.Join(err, r.visitors.end()); err != nil {
 		return nil, err
 	}
-	used := take().since(before)
-	result := &Result{
-		Events:    r.events,
-		Listeners: r.workload.Listeners,
-		WallNS:    wall.Nanoseconds(),
-		CPUNS:     used.cpu.Nanoseconds(),
-		OthersCPU: used.others,
-		PeakBytes: used.peak,
-		Allocs:    used.allocs,
-		Bytes:     used.bytes,
-	}
+	result := &Result{Events: r.events, Listeners: r.workload.Listeners, WallNS: wall.Nanoseconds()}
+	result.charge(before, takeAfter())
 	if r.workload.Stalls() {
 		result.Stall = &Stalled{Handlers: r.workload.Stalled * len(r.loads), Before: filled}
 	}
@@ -220,14 +218,14 @@ func (r *run) measure(h hooks) (*Result, error) {
 	} else {
 		err = r.rest(result, before.heap, h)
 	}
+	result.Timeline = watch.end()
 	if err == nil {
 		err = r.settleQueues(result)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.latencies(result)
-	return result, nil
+	return result, r.latencies(result)
 }
 
 // fill waits until the handlers know the initial list, also what had to be
@@ -391,7 +389,7 @@ func (r *run) discarded(load int) (n int) {
 }
 
 // latencies merges what recorders and generators measured.
-func (r *run) latencies(result *Result) {
+func (r *run) latencies(result *Result) error {
 	var latency, lateness, gaps []*hdrhistogram.Histogram
 	var work time.Duration
 	events := 0
@@ -404,8 +402,19 @@ func (r *run) latencies(result *Result) {
 			result.PauseNS = max(result.PauseNS, rec.Pause().Nanoseconds())
 		}
 	}
-	result.Latency, result.Lateness, result.GapError = quantilesOf(latency), quantilesOf(lateness), quantilesOf(gaps)
+	all := merged(latency)
+	result.Latency = quantilesOf(all)
+	result.Lateness, result.GapError = quantilesOf(merged(lateness)), quantilesOf(merged(gaps))
 	result.GeneratorNS = float64(work.Nanoseconds()) / float64(max(events, 1))
+	if all == nil {
+		return nil
+	}
+	encoded, err := all.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return fmt.Errorf("encode latencies: %w", err)
+	}
+	result.Histogram = string(encoded)
+	return nil
 }
 
 // settle adds to a result what is exact only now that the pipelines have stopped.

@@ -41,9 +41,16 @@ func ours(t *testing.T, spec string) worker.Contestant {
 	return c
 }
 
+// units returns the names of a result's figures, but for details.
 func units(r *worker.Result) (units []string) {
+	details := map[string]bool{}
+	for _, u := range worker.Units() {
+		details[u.Name] = u.Detail
+	}
 	for _, m := range r.Metrics() {
-		units = append(units, m.Unit)
+		if !details[m.Unit] {
+			units = append(units, m.Unit)
+		}
 	}
 	return units
 }

@@ -1,51 +1,141 @@
 package worker
 
 import (
+	"math"
+	"os"
 	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// A usage is what the process has used up so far.
+// A usage is what the process and the machine have used up so far.
 type usage struct {
-	cpu    time.Duration // user and system time of all threads
-	allocs uint64
-	bytes  uint64
-	heap   uint64     // live and not yet swept
-	peak   int64      // bytes of the largest resident set
-	all    Processors // with whatever program
-	others float64    // only in what since returns: the share of other programs
+	cpu     time.Duration // user and system time of all threads
+	allocs  uint64
+	bytes   uint64
+	heap    uint64 // live and not yet swept
+	peak    int64  // bytes of the largest resident set
+	at      time.Time
+	all     Processors    // with whatever program
+	waiting time.Duration // in which some task of the machine waited for a processor; negative = not known
+	runtime []metrics.Sample
 }
 
-func take() usage {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	var r syscall.Rusage
-	// Getrusage of the own process fails only for a bad argument.
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	u := usage{
-		cpu:    time.Duration(r.Utime.Nano() + r.Stime.Nano()),
-		allocs: m.Mallocs,
-		bytes:  m.TotalAlloc,
-		heap:   m.HeapAlloc,
-		peak:   r.Maxrss,
-		all:    ReadProcessors(),
-	}
-	if runtime.GOOS != "darwin" {
-		u.peak <<= 10 // elsewhere it is in KiB
-	}
+// takeBefore reads everything, what costs nothing last.
+func takeBefore() (u usage) {
+	u.readMachine()
+	u.readProcess()
 	return u
 }
 
-func (u usage) since(before usage) usage {
-	used := usage{
-		cpu: u.cpu - before.cpu, allocs: u.allocs - before.allocs, bytes: u.bytes - before.bytes,
-		peak: u.peak, others: -1,
+// takeAfter reads everything, what costs nothing first.
+func takeAfter() (u usage) {
+	u.readProcess()
+	u.readMachine()
+	return u
+}
+
+func (u *usage) readProcess() {
+	var m runtime.MemStats
+	var r syscall.Rusage
+	// Getrusage of the own process fails only for a bad argument.
+	if u.runtime == nil { // after the window
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+		runtime.ReadMemStats(&m)
+	} else {
+		runtime.ReadMemStats(&m)
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	}
-	if total := u.all.Total - before.all.Total; total > 0 {
-		used.others = max(0, float64(u.all.Busy-before.all.Busy-used.cpu)/float64(total))
+	u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	u.allocs, u.bytes, u.heap, u.peak = m.Mallocs, m.TotalAlloc, m.HeapAlloc, r.Maxrss
+	if runtime.GOOS != "darwin" {
+		u.peak <<= 10 // elsewhere it is in KiB
 	}
-	return used
+}
+
+// The metrics of the runtime that a run is charged with.
+const (
+	collections = iota
+	schedulerLatency
+	mutexWait
+)
+
+func (u *usage) readMachine() {
+	u.at, u.all, u.waiting = time.Now(), ReadProcessors(), readWaiting()
+	u.runtime = []metrics.Sample{
+		collections:      {Name: "/gc/cycles/total:gc-cycles"},
+		schedulerLatency: {Name: "/sched/latencies:seconds"},
+		mutexWait:        {Name: "/sync/mutex/wait/total:seconds"},
+	}
+	metrics.Read(u.runtime)
+}
+
+// readWaiting returns the time in which at least one task waited for a
+// processor, which Linux keeps in /proc/pressure/cpu (Documentation/accounting/psi.rst),
+// or a negative time.
+func readWaiting() time.Duration {
+	content, err := os.ReadFile("/proc/pressure/cpu")
+	if err != nil {
+		return -1
+	}
+	some, _, _ := strings.Cut(string(content), "\n")
+	_, total, _ := strings.Cut(some, "total=")
+	us, err := strconv.ParseInt(total, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return time.Duration(us) * time.Microsecond
+}
+
+// charge writes into a result what was used between two readings.
+func (r *Result) charge(before, after usage) {
+	r.CPUNS = (after.cpu - before.cpu).Nanoseconds()
+	r.Allocs, r.Bytes = after.allocs-before.allocs, after.bytes-before.bytes
+	r.PeakBytes = after.peak
+	r.OthersCPU, r.Steal, r.Pressure = -1, -1, -1
+	if total := after.all.Total - before.all.Total; total > 0 {
+		busy := after.all.Busy - before.all.Busy
+		r.OthersCPU = max(0, float64(busy-(after.cpu-before.cpu))/float64(total))
+		r.Steal = float64(after.all.Steal-before.all.Steal) / float64(total)
+	}
+	if span := after.at.Sub(before.at); span > 0 && before.waiting >= 0 && after.waiting >= 0 {
+		r.Pressure = min(1, float64(after.waiting-before.waiting)/float64(span))
+	}
+	r.GCs = after.runtime[collections].Value.Uint64() - before.runtime[collections].Value.Uint64()
+	wait := after.runtime[mutexWait].Value.Float64() - before.runtime[mutexWait].Value.Float64()
+	r.MutexWaitNS = int64(wait * 1e9)
+	r.SchedulerP99NS, r.Wakeups = scheduled(before.runtime[schedulerLatency].Value.Float64Histogram(),
+		after.runtime[schedulerLatency].Value.Float64Histogram())
+}
+
+// trackingPeriod is one in how many times that a goroutine becomes ready to run
+// the runtime measures how long it waits (gTrackingPeriod in runtime/runtime2.go).
+const trackingPeriod = 8
+
+// scheduled returns the 99th percentile of the time that goroutines waited to be
+// run between two readings, as the upper edge of its bucket, and about how many
+// times that was.
+func scheduled(before, after *metrics.Float64Histogram) (p99NS int64, times uint64) {
+	n := uint64(0)
+	for i := range after.Counts {
+		n += after.Counts[i] - before.Counts[i]
+	}
+	left := n - n*99/100
+	for i := len(after.Counts) - 1; i >= 0 && n > 0; i-- {
+		if c := after.Counts[i] - before.Counts[i]; c < left {
+			left -= c
+			continue
+		}
+		edge := after.Buckets[i+1]
+		if math.IsInf(edge, 0) {
+			edge = after.Buckets[i]
+		}
+		return int64(edge * 1e9), n * trackingPeriod
+	}
+	return 0, n * trackingPeriod
 }
 
 // liveHeap returns the bytes of reachable objects. The second collection frees

@@ -1,0 +1,72 @@
+package run
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"golang.org/x/perf/benchfmt"
+
+	"informerlab/bench/worker"
+)
+
+// A round is one run of every arm.
+type round struct {
+	order   []int // of the arms, as they were run
+	began   []time.Time
+	results []*worker.Result
+}
+
+// Measured are the rounds of one workload in one block that all arms finished.
+type measured struct {
+	results [][]*worker.Result // by arm, then round
+	began   [][]time.Time      // by round, then arm
+	orders  [][]int            // by round
+	rounds  int
+}
+
+func newMeasured(arms int) *measured { return &measured{results: make([][]*worker.Result, arms)} }
+
+func (m *measured) add(r *round) {
+	for arm, result := range r.results {
+		m.results[arm] = append(m.results[arm], result)
+	}
+	m.began, m.orders = append(m.began, r.began), append(m.orders, r.order)
+	m.rounds++
+}
+
+// medians returns the median over rounds of each metric, in the order of units,
+// and of spoiled runs the share. A metric may be missing in some rounds.
+func medians(rounds []*worker.Result) []benchfmt.Value {
+	byUnit := map[string][]float64{}
+	for _, result := range rounds {
+		for _, metric := range result.Metrics() {
+			byUnit[metric.Unit] = append(byUnit[metric.Unit], metric.Value)
+		}
+	}
+	var values []benchfmt.Value
+	for _, unit := range worker.Units() {
+		all := byUnit[unit.Name]
+		if len(all) == 0 {
+			continue
+		}
+		slices.Sort(all)
+		middle := all[len(all)/2]
+		if len(all)%2 == 0 {
+			middle = (middle + all[len(all)/2-1]) / 2
+		}
+		if unit.Name == worker.SpoiledRuns {
+			middle = sum(all) / float64(len(all)) // a share
+		}
+		// Thousandths of a nanosecond or byte are below what is measured.
+		values = append(values, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
+	}
+	return values
+}
+
+func sum(values []float64) (total float64) {
+	for _, v := range values {
+		total += v
+	}
+	return total
+}

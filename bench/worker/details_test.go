@@ -1,0 +1,86 @@
+package worker_test
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/contestants"
+	"informerlab/bench/worker"
+)
+
+// detail returns a figure of a result.
+func detail(t *testing.T, r *worker.Result, unit string) float64 {
+	t.Helper()
+	for _, m := range r.Metrics() {
+		if m.Unit == unit {
+			return m.Value
+		}
+	}
+	require.Fail(t, "no such figure", unit)
+	return 0
+}
+
+// TestSpinMakesRunsLonger injects a slowdown of a hundredfold, which is beyond
+// whatever else the machine does, by the clock and by processor time.
+func TestSpinMakesRunsLonger(t *testing.T) {
+	for _, procs := range []int{1, 2} {
+		func() {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			s := prepared(t, contestants.Ours()[1], "saturate:listeners=1,events=20000")
+			plain, err := s.Run()
+			require.NoError(t, err)
+			s.Spin = 10_000
+			spun, err := s.Run()
+			require.NoError(t, err)
+			assert.Greater(t, spun.WallNS, 10*plain.WallNS, "%d processors", procs)
+			assert.Greater(t, spun.CPUNS, 10*plain.CPUNS, "%d processors", procs)
+		}()
+	}
+}
+
+// TestDetails looks at what the runtime and the machine tell of a run.
+func TestDetails(t *testing.T) {
+	s := prepared(t, contestants.Ours()[0], "saturate:listeners=2,events=20000") // hands over event by event
+	r, err := s.Run()
+	require.NoError(t, err)
+	assert.InEpsilon(t, 1e9*float64(r.Events)/float64(r.WallNS), detail(t, r, worker.EventsPerSecond), 1e-9)
+	assert.Greater(t, detail(t, r, worker.Wakeups), 0.5, "of each event, by a sample of one in eight")
+	assert.Positive(t, detail(t, r, worker.SchedulerP99))
+	assert.LessOrEqual(t, r.Steal, 1.0)
+	assert.LessOrEqual(t, r.Pressure, 1.0)
+	assert.Empty(t, r.Timeline)
+	assert.Empty(t, r.Histogram, "a closed loop has no latency")
+}
+
+// TestTimelineShowsAStall looks at how the backlog of a stopped handler grows and
+// drains, and at the histogram of an open loop.
+func TestTimelineShowsAStall(t *testing.T) {
+	s := prepared(t, contestants.Ours()[1], "stall:events=200000,keys=100")
+	s.Timeline = true
+	r, err := s.Run()
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Timeline)
+	last := int64(-1)
+	for _, sample := range r.Timeline {
+		assert.Greater(t, sample.AtNS, last)
+		last = sample.AtNS
+		assert.Positive(t, sample.Heap)
+	}
+	assert.Greater(t, detail(t, r, worker.BacklogMax), 1000.0)
+	assert.Positive(t, detail(t, r, worker.OldestMax))
+
+	s = prepared(t, contestants.Ours()[1], "steady:events=2000,rate=20000")
+	s.Timeline = true
+	r, err = s.Run()
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(r.Timeline), int(time.Duration(r.WallNS)/(40*time.Millisecond)))
+	h, err := hdrhistogram.Decode([]byte(r.Histogram))
+	require.NoError(t, err)
+	assert.Equal(t, r.Latency.Count, h.TotalCount())
+	assert.Equal(t, r.Latency.P99, h.ValueAtQuantile(99))
+}
