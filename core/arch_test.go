@@ -33,6 +33,7 @@ const importPolicy = `
 	NONE < go.uber.org/atomic, github.com/stretchr/testify, go.uber.org/goleak;
 	NONE < github.com/HdrHistogram/hdrhistogram-go, github.com/google/pprof, github.com/anishathalye/porcupine;
 	NONE < golang.org/x/perf, golang.org/x/sys, github.com/klauspost/compress, github.com/pelletier/go-toml;
+	NONE < github.com/aclements/go-moremath;
 
 	# The pipeline. Whoever may import event may import atomic.
 	go.uber.org/atomic < core/event;
@@ -59,6 +60,9 @@ const importPolicy = `
 	# The one sleeper of loadgen needs finer alarms than the runtime's.
 	core/source, github.com/HdrHistogram/hdrhistogram-go, golang.org/x/sys < loadgen/...;
 	github.com/klauspost/compress, github.com/pelletier/go-toml < loadgen/...;
+
+	# Statistics know numbers, not where they come from.
+	github.com/aclements/go-moremath < bench/stats < bench/...;
 
 	core/informer, core/workqueue, variants, loadgen/... < bench/...;
 	core/buffer/buffertest < bench/...;

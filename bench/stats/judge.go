@@ -1,0 +1,110 @@
+package stats
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// A Verdict is what a row of a comparison comes to.
+type Verdict string
+
+// The verdicts. Slower means that head costs more, Faster that it costs less.
+const (
+	Slower       Verdict = "slower"
+	Faster       Verdict = "faster"
+	Equivalent   Verdict = "equivalent"   // any difference is smaller than matters
+	Inconclusive Verdict = "inconclusive" // more blocks are needed to say
+)
+
+// alpha is the chance of one wrong Slower, and of one wrong Faster, over all
+// rows of a comparison.
+const alpha = 0.01
+
+// Holm adjusts the p-values of several tests for their number, in the order
+// given: a test whose result is below a level rejects, at that level of any false
+// rejection among all, whatever their dependence (Holm, A simple sequentially
+// rejective multiple test procedure, 1979). A p of NaN is a test that was not
+// run: it stays NaN and does not count.
+func Holm(p []float64) []float64 {
+	order := make([]int, 0, len(p))
+	adjusted := slices.Clone(p)
+	for i, v := range p {
+		if !math.IsNaN(v) {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
+	highest := 0.0
+	for rank, i := range order {
+		highest = max(highest, min(1, p[i]*float64(len(order)-rank)))
+		adjusted[i] = highest
+	}
+	return adjusted
+}
+
+// Judge gives the verdict on one row. holmSlower and holmFaster are the p-values
+// of e after Holm over all rows, either side by itself; floor is the smallest
+// relative difference that matters, 0.02 for 2 % (0: any), meant on the scale of
+// logarithms: ±log(1+floor).
+//
+// Slower: significant at 1 %, and Mean beyond the floor, wherever the interval
+// begins: that the difference is not zero is proved, that it matters is the best
+// estimate. Faster is its mirror image. Equivalent: the 90 % interval lies
+// within the floors, also where a difference smaller than them is significant.
+// Anything else is Inconclusive.
+//
+// For Inconclusive the count is of blocks that are needed more, at least 1, and 0
+// otherwise: until the 90 % interval, with the SD of now, has a half-width of
+// half the floor, where nearly every difference is either outside the floor and
+// significant, or within it. A row that is there already, its difference close to
+// the floor, needs half of its present width. No fewer than the permutation
+// test needs to reach 1 % after Holm. The means play no part, so that adding
+// blocks as told does not favour a verdict. It stays below 10,000 blocks.
+func Judge(e Estimate, holmSlower, holmFaster, floor float64) (Verdict, int) {
+	limit := math.Log1p(floor)
+	switch {
+	case holmSlower < alpha && e.Mean > limit:
+		return Slower, 0
+	case holmFaster < alpha && e.Mean < -limit:
+		return Faster, 0
+	case e.Low90 >= -limit && e.High90 <= limit:
+		return Equivalent, 0
+	}
+	rows := max(1, ratio(holmSlower, e.PSlower), ratio(holmFaster, e.PFaster))
+	total := max(e.Blocks+1, fewest(rows), blocksFor(e, limit/2))
+	return Inconclusive, total - e.Blocks
+}
+
+// ratio is what Holm multiplied a p-value by, 0 if unknown.
+func ratio(adjusted, p float64) float64 {
+	if r := adjusted / p; r >= 1 {
+		return r
+	}
+	return 0
+}
+
+// fewest returns how many blocks the exact permutation test needs to be
+// significant when Holm multiplies by rows and all blocks agree.
+func fewest(rows float64) int {
+	return int(math.Floor(math.Log2(rows/alpha))) + 1
+}
+
+// blocksFor returns with how many blocks the 90 % interval has a half-width of
+// at most target; where it has, or where target is 0, of half of what it has.
+func blocksFor(e Estimate, target float64) int {
+	half := (e.High90 - e.Low90) / 2
+	if e.Blocks < 2 || half == 0 {
+		return 0
+	}
+	if target <= 0 || half <= target {
+		target = half / 2
+	}
+	need := func(t float64) float64 { return math.Pow(t*e.SD/target, 2) }
+	const normal = 1.6448 // t is never less, so neither is the answer
+	for n := max(e.Blocks+1, int(min(need(normal), most))); ; n++ {
+		if n >= most || float64(n) >= need(quantileT(0.95, n-1)) {
+			return min(n, most)
+		}
+	}
+}

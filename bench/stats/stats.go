@@ -1,0 +1,177 @@
+// Package stats tells a true difference from noise, given runs of two arms
+// side by side in several blocks of fresh processes.
+//
+//	rounds of a block          one number a block      over blocks               over rows
+//	base 1.00 1.31 0.98 ┐
+//	head 1.02 1.35 1.00 ┴─ LogRatio ──▶ +0.020 ┐
+//	                                    +0.017 ├─ Compare ──▶ Estimate ┬─ Holm ─┬─▶ Judge ──▶ slower, faster,
+//	                                    +0.025 ┘   (interval, p, MDE)  └────────┘             equivalent, inconclusive
+//
+// The unit of analysis is the block. Rounds of one process share its memory
+// layout, its goroutines' placement and its hour of the day, so more of them
+// describe that process better, not the program; blocks are independent, and
+// everything after LogRatio counts blocks only. Within a block, a round runs
+// both arms within a moment, so what slows the machine for longer cancels in
+// the ratio, and the median over rounds ignores the few that were disturbed.
+//
+// Limits: a block whose two arms differ by luck of their processes is noise
+// that only more blocks reduce. The tests and the interval take that noise to be
+// symmetric about its centre: exchanging the arms of a null comparison mirrors
+// the log ratio, so there it is; an interval about a true difference whose noise
+// is skewed covers less than it says, most with few blocks. Repeated looks at
+// growing data need their own correction, unless what stops them is the width
+// of the interval alone.
+//
+// All functions are pure and may be called concurrently. Randomness has a fixed
+// seed: equal input gives equal output.
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	moremath "github.com/aclements/go-moremath/stats"
+)
+
+const (
+	// fromNothing is the factor that stands for a change from or to zero. It
+	// makes the first allocation of a path that had none a change beyond every
+	// floor, and yet finite.
+	fromNothing = 1e6
+	resamples   = 1000
+	// most is the largest number of degrees of freedom, and of blocks, that is
+	// told apart from more.
+	most = 10_000
+)
+
+// LogRatio is the difference of two arms in one block: the median over rounds of
+// the natural logarithm of head/base. base[i] and head[i] are of the same round;
+// what one of them lacks at its end is left out, and so are rounds where a value
+// is negative, infinite or NaN. Two zeros do not differ (0), and a change from or
+// to zero counts as a factor of a million. Without a round left it is NaN, which
+// Compare leaves out.
+func LogRatio(base, head []float64) float64 {
+	ratios := make([]float64, 0, len(base))
+	limit := math.Log(fromNothing)
+	for i := range min(len(base), len(head)) {
+		b, h := base[i], head[i]
+		if !(b >= 0 && h >= 0) || math.IsInf(b, 1) || math.IsInf(h, 1) {
+			continue
+		}
+		ratio := 0.0
+		if b != h {
+			ratio = min(max(math.Log(h)-math.Log(b), -limit), limit)
+		}
+		ratios = append(ratios, ratio)
+	}
+	return median(ratios)
+}
+
+// median sorts its argument. It is NaN of nothing.
+func median(x []float64) float64 {
+	if len(x) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(x)
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}
+
+// An Estimate says how much head differs from base, in natural logarithms of
+// head/base (0.02 is 2 % slower, for a cost), over blocks of processes. What too
+// few blocks cannot tell is infinite, or NaN for the mean of none.
+type Estimate struct {
+	Blocks            int     // that were used
+	Mean, SD          float64 // over blocks; SD with n-1
+	Low, High         float64 // 95 % interval of the mean by Student's t
+	Low90, High90     float64 // 90 %: inside the floors is what two one-sided tests at 5 % call equivalent
+	BootLow, BootHigh float64 // 95 % by the studentised bootstrap, a check of Low and High that assumes no normality
+	PSlower, PFaster  float64 // one-sided sign-flip permutation tests of no difference against Mean > 0, Mean < 0
+	MDE               float64 // the smallest difference found with 90 % power by a one-sided t test at 1 %
+}
+
+// Compare estimates the difference from the log ratios of blocks, each one block
+// and independent of the others. It leaves out those that are NaN or infinite.
+//
+// The interval follows Kalibera and Jones, Quantifying performance changes with
+// effect size confidence intervals (2012), with the block as the only level; the
+// bootstrap is that of Efron and Tibshirani, An Introduction to the Bootstrap
+// (1993), chapter 12.
+func Compare(logRatios []float64) Estimate {
+	x := make([]float64, 0, len(logRatios))
+	for _, v := range logRatios {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			x = append(x, v)
+		}
+	}
+	inf := math.Inf(1)
+	e := Estimate{
+		Blocks: len(x), Mean: math.NaN(), SD: inf, MDE: inf,
+		Low: -inf, High: inf, Low90: -inf, High90: inf, BootLow: -inf, BootHigh: inf,
+	}
+	e.PSlower, e.PFaster = signFlip(x)
+	if len(x) == 1 {
+		e.Mean = x[0]
+	}
+	if len(x) < 2 {
+		return e
+	}
+	e.Mean, e.SD = meanSD(x)
+	se := e.SD / math.Sqrt(float64(len(x)))
+	half := se * quantileT(0.975, len(x)-1)
+	e.Low, e.High = e.Mean-half, e.Mean+half
+	half = se * quantileT(0.95, len(x)-1)
+	e.Low90, e.High90 = e.Mean-half, e.Mean+half
+	e.MDE = se * (quantileT(0.99, len(x)-1) + quantileT(0.90, len(x)-1))
+	low, high := studentised(x, e.Mean, e.SD)
+	e.BootLow, e.BootHigh = e.Mean-high*se, e.Mean-low*se
+	return e
+}
+
+// meanSD returns the mean of at least one value and the standard deviation of
+// at least two. Values that do not differ have none, whatever a sum rounds to.
+func meanSD(x []float64) (mean, sd float64) {
+	same := true
+	for _, v := range x {
+		mean += v / float64(len(x))
+		same = same && v == x[0]
+	}
+	if same {
+		return x[0], 0
+	}
+	for _, v := range x {
+		sd += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(sd / float64(len(x)-1))
+}
+
+// quantileT returns the value that Student's t with df degrees of freedom stays
+// below with probability p.
+func quantileT(p float64, df int) float64 {
+	return moremath.InvCDF(moremath.TDist{V: float64(min(df, most))})(p)
+}
+
+// studentised returns the 2.5 % and 97.5 % quantiles of (mean of a resample -
+// mean) in standard errors of that resample. They are infinite while so few
+// blocks are there that a resample often repeats one of them throughout.
+func studentised(x []float64, mean, sd float64) (low, high float64) {
+	if sd == 0 {
+		return 0, 0
+	}
+	rng := rand.New(rand.NewPCG(1, resamples))
+	t := make([]float64, resamples)
+	sample := make([]float64, len(x))
+	for i := range t {
+		for j := range sample {
+			sample[j] = x[rng.IntN(len(x))]
+		}
+		m, s := meanSD(sample)
+		t[i] = (m - mean) / (s / math.Sqrt(float64(len(x))))
+		if m == mean {
+			t[i] = 0
+		}
+	}
+	slices.Sort(t)
+	const tail = resamples / 40
+	return (t[tail-1] + t[tail]) / 2, (t[resamples-tail-1] + t[resamples-tail]) / 2
+}
