@@ -176,7 +176,7 @@ func (d *driver) measure(ctx context.Context) error {
 
 // workload measures all arms of one workload in fresh processes.
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
-	processes, err := d.start(ctx, d.Arms, w)
+	processes, err := d.start(ctx, d.Arms, rng.Perm(len(d.Arms)), w)
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err
@@ -224,17 +224,21 @@ func (d *driver) round(
 	return r, nil
 }
 
-// start starts the workers of arms and prepares them side by side, as
-// nothing is timed yet; then each warms up alone. The processes are returned
-// also with an error.
-func (d *driver) start(ctx context.Context, arms []Arm, w loadgen.Workload) ([]*process, error) {
-	var processes []*process
-	for _, arm := range arms {
-		p, err := startProcess(arm)
+// start starts the workers of arms in the given order, as the first one may find
+// another machine than the last, and prepares them side by side, as nothing is
+// timed yet; then each warms up alone. It returns the processes that it started,
+// by arm, also with an error.
+func (d *driver) start(ctx context.Context, arms []Arm, order []int, w loadgen.Workload) ([]*process, error) {
+	processes := make([]*process, len(arms))
+	started := func() []*process {
+		return slices.DeleteFunc(processes, func(p *process) bool { return p == nil })
+	}
+	for _, arm := range order {
+		p, err := startProcess(arms[arm])
 		if err != nil {
-			return processes, err
+			return started(), err
 		}
-		processes = append(processes, p)
+		processes[arm] = p
 	}
 	d.Progress.show("prepare")
 	failed := make(chan error, len(processes))
@@ -245,10 +249,10 @@ func (d *driver) start(ctx context.Context, arms []Arm, w loadgen.Workload) ([]*
 	for range processes {
 		err = errors.Join(err, <-failed)
 	}
-	for _, p := range processes {
+	for _, arm := range order {
 		if err == nil {
-			d.Progress.show("warm up  " + p.arm.Buffer)
-			err = p.warm(ctx)
+			d.Progress.show("warm up  " + arms[arm].String())
+			err = processes[arm].warm(ctx)
 		}
 	}
 	return processes, err
@@ -277,7 +281,7 @@ func (d *driver) profile(ctx context.Context) error {
 }
 
 func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, folder string) error {
-	processes, err := d.start(ctx, []Arm{arm}, w)
+	processes, err := d.start(ctx, []Arm{arm}, []int{0}, w)
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err

@@ -5,7 +5,9 @@
 //	lab run                              the default workloads and buffers
 //	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
 //	lab run -workload my.toml -set keys=5    a workload of yours, with another option
+//	lab resume DIR                       the rest of a run that was cut short
 //	lab replay -speed 1 FILE             a trace as recorded: how faithful, how late, how much memory
+//	lab compare -base OTHER/lab          is this program slower than that of another checkout?
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
@@ -13,8 +15,9 @@
 //
 // Tables go to standard output, progress and messages to standard error. The
 // exit status is 0, or 2 for a wrong command line or input that cannot be used
-// (nothing has been measured or written then), 1 for a run that failed, 130 for
-// one that was interrupted; what a failed or interrupted run had measured is kept.
+// (nothing has been measured or written then), 1 for a run that failed or a head
+// that is slower, 3 for a comparison without a verdict, 130 for what was
+// interrupted; what a run had measured until it failed or was interrupted is kept.
 package main
 
 import (
@@ -34,6 +37,7 @@ import (
 const (
 	exitFailed      = 1
 	exitUsage       = 2
+	exitUnfit       = 3
 	exitInterrupted = 130
 )
 
@@ -59,7 +63,9 @@ func commands() []command {
 		{"list", "list buffers and workloads", (*lab).list},
 		{"describe", "print a workload as a file, with all options and what they mean", (*lab).describe},
 		{"run", "measure buffers under workloads", (*lab).run},
+		{"resume", "measure what is missing of a run that was cut short", (*lab).resume},
 		{"replay", "play a trace to buffers and tell how faithfully", (*lab).replay},
+		{"compare", "tell whether one program is slower than another", (*lab).compare},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
@@ -93,6 +99,9 @@ func (l *lab) main(ctx context.Context) int {
 	fmt.Fprintf(l.errOut, "lab: %v\n", err)
 	if errors.Is(err, errUsage) {
 		return exitUsage
+	}
+	if errors.Is(err, errInconclusive) {
+		return exitUnfit
 	}
 	return exitFailed
 }

@@ -61,7 +61,7 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
 	}
-	_, err = l.execute(ctx, p, *out)
+	_, err = l.execute(ctx, p, created(p, *out))
 	if len(played.rows) == 0 {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,29 +40,78 @@ func (l *lab) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	folder, err := l.execute(ctx, plan, out)
-	if folder == "" {
-		return err
-	}
-	if missing != "" {
+	folder, err := l.execute(ctx, plan, created(plan, out))
+	if folder != "" && missing != "" {
 		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", missing)
 	}
-	results, tableErr := readResults(folder)
-	if tableErr == nil {
-		tableErr = l.printTable(results, "")
-	}
-	return cmp.Or(err, tableErr)
+	return l.conclude(folder, err)
 }
 
-// execute runs a plan into a new folder. It tells where that is, and what is to
-// be known before latencies are believed. Without a folder nothing was measured.
-func (l *lab) execute(ctx context.Context, p *run.Plan, parent string) (path string, err error) {
+// resume measures what is missing of a run that was cut short.
+func (l *lab) resume(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("resume", flag.ContinueOnError)
+	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	quiet := flags.Bool("quiet", false, "no progress on standard error")
+	if err := l.parse(flags, args, 1, "FOLDER"); err != nil {
+		return err
+	}
+	if flags.NArg() == 0 {
+		return usagef("resume: expected the folder of a run")
+	}
+	recorded, err := run.Open(flags.Arg(0))
+	if err != nil {
+		return usage{err}
+	}
+	m := &recorded.Manifest
+	p := &run.Plan{Blocks: m.PlannedBlocks, Rounds: m.PlannedRounds, Seed: m.Seed, Profile: m.Profile, Args: m.Args}
+	if p.Workloads, err = recorded.Workloads(); err != nil {
+		return usage{err}
+	}
+	var buffers []string
+	for _, arm := range m.Arms {
+		if arm.Side != "" {
+			return usagef("resume: %s compares programs: measure it again with lab compare", flags.Arg(0))
+		}
+		buffers = append(buffers, arm.Buffer)
+	}
+	if p.Arms, err = arms(buffers, findPeers(ctx, *peersProgram)); err != nil {
+		return usagef("resume: %w", err)
+	}
+	if !*quiet {
+		p.Progress = run.NewProgress(l.errOut)
+	}
+	folder, err := l.execute(ctx, p, func() (*run.Folder, error) { return run.Resume(flags.Arg(0), p) })
+	return l.conclude(folder, err)
+}
+
+// conclude prints the table of a run, also of one that ended with an error. With
+// no folder nothing was measured.
+func (l *lab) conclude(folder string, ended error) error {
+	if folder == "" {
+		return ended
+	}
+	results, err := readResults(folder)
+	if err == nil {
+		err = l.printTable(results, "")
+	}
+	return cmp.Or(ended, err)
+}
+
+// created returns what makes the folder of a plan inside parent.
+func created(p *run.Plan, parent string) func() (*run.Folder, error) {
+	return func() (*run.Folder, error) { return run.Create(parent, p, time.Now()) }
+}
+
+// execute runs a plan into the folder that open makes or finds. It tells where
+// that is, and what is to be known before latencies are believed. Without a
+// folder nothing was measured.
+func (l *lab) execute(ctx context.Context, p *run.Plan, open func() (*run.Folder, error)) (path string, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The second Ctrl-C ends lab at once.
 	defer context.AfterFunc(ctx, stop)()
 
-	folder, err := run.Create(parent, p, time.Now())
+	folder, err := open()
 	if err != nil {
 		return "", usage{err}
 	}
@@ -140,13 +190,26 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	return p, *out, missing, nil
 }
 
-// rawName is the file of a run that tables are made from.
+// rawName is the file that a folder without a run has its results in.
 const rawName = "raw.txt"
 
-// readResults reads the raw results in a run's folder, or in a raw file.
+// readResults reads the raw results of a run, as far as they are whole, or a raw
+// file of whatever origin.
 func readResults(path string) (*report.Results, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, rawName)
+		recorded, err := run.Open(path)
+		switch {
+		case errors.Is(err, run.ErrNoRun):
+			path = filepath.Join(path, rawName)
+		case err != nil:
+			return nil, usage{err}
+		default:
+			results, err := report.Read(bytes.NewReader(recorded.Raw), filepath.Join(path, rawName))
+			if err != nil {
+				return nil, usage{err}
+			}
+			return results, nil
+		}
 	}
 	raw, err := os.Open(path)
 	if err != nil {

@@ -1,0 +1,287 @@
+// Package compare tells whether one program is slower than another, or one buffer
+// than another, and how far that verdict can be trusted.
+//
+//	run.Execute: arms base, head, base-again, base-slowed, in random order, block by block
+//	      │ slices
+//	      ▼
+//	Sides: per row the log ratios of blocks ── stats ──▶ verdicts ┐
+//	       base-again must be like base, base-slowed slower ──────┴──▶ Comparison ──▶ Markdown, exit status
+//
+// A row is a workload, a buffer and a metric. Every comparison holds two controls
+// of one row of each workload: a second copy of base, which must not differ, and base with a known
+// slowdown, which must be found. If either goes wrong the machine was not fit, and
+// no verdict counts. Each row tells the smallest effect that it could have seen.
+//
+// Limits: base and head run the same workloads on the same machine at the same
+// time; nothing is compared with figures of another day. A row that is slower by
+// chance is one in a hundred comparisons at most, whatever the number of rows;
+// who must not be wrong measures red rows again.
+package compare
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"informerlab/bench/run"
+	"informerlab/bench/stats"
+	"informerlab/bench/worker"
+)
+
+// The sides of a comparison, as labels of arms.
+const (
+	Base   = "base"
+	Head   = "head"
+	Again  = "base-again"  // the control that must not differ from Base
+	Slowed = "base-slowed" // the control that must be found slower
+)
+
+// A Metric is what is compared, with the relative difference that matters: 0.01
+// for 1 %.
+type Metric struct {
+	Unit  string
+	Floor float64
+}
+
+// Timing returns the metrics that tell a slowdown at so many processors: at one
+// the processor time, which hardly depends on what else the machine does; at more
+// the time by the clock, and of open loops the latency.
+func Timing(procs int) []Metric {
+	if procs == 1 {
+		return []Metric{{worker.CPUNSPerEvent, 0.01}}
+	}
+	return []Metric{
+		{worker.NSPerEvent, 0.015}, {worker.OthersNSPerEvent, 0.015}, {worker.P50, 0.05}, {worker.P99, 0.10},
+	}
+}
+
+// A Row is one comparison and its verdict.
+type Row struct {
+	Workload, Buffer string
+	Metric
+	Base, Head float64 // medians over blocks of medians over rounds
+	stats.Estimate
+	PSlower, PFaster float64 // after Holm over all rows
+	Verdict          stats.Verdict
+	Needs            int // blocks more, if inconclusive
+}
+
+// A Control is a comparison whose outcome is known.
+type Control struct {
+	Row             // of Base with Side
+	Side    string  // Again or Slowed
+	Percent float64 // that Slowed is slower by construction
+	Passed  bool
+}
+
+// A Comparison is the outcome of comparing two sides.
+type Comparison struct {
+	Rows     []Row
+	Controls []Control
+	Missing  []string // rows that base has and head has not
+	Blocks   int
+	Seconds  float64 // that it took
+}
+
+// Fit reports whether all controls passed. Without controls nothing is known, and
+// that is not fit.
+func (c *Comparison) Fit() bool {
+	for _, control := range c.Controls {
+		if !control.Passed {
+			return false
+		}
+	}
+	return len(c.Controls) > 0
+}
+
+// Red returns the rows that are slower.
+func (c *Comparison) Red() (red []Row) {
+	for _, r := range c.Rows {
+		if r.Verdict == stats.Slower {
+			red = append(red, r)
+		}
+	}
+	return red
+}
+
+// Inconclusive returns the rows without a verdict.
+func (c *Comparison) Inconclusive() (open []Row) {
+	for _, r := range c.Rows {
+		if r.Verdict == stats.Inconclusive {
+			open = append(open, r)
+		}
+	}
+	return open
+}
+
+// Sides compares Head with Base, row by row, in the order of workloads and
+// buffers. percent is what base-slowed is slower by.
+func Sides(all []run.Slice, metrics []Metric, percent float64) *Comparison {
+	t := tableOf(all)
+	c := &Comparison{Blocks: t.blocks}
+	for _, workload := range t.workloads {
+		for _, buffer := range t.buffers {
+			for _, m := range metrics {
+				c.add(t, workload, buffer, m, percent)
+			}
+		}
+	}
+	judge(c.Rows)
+	return c
+}
+
+// add compares one row, if base has it.
+func (c *Comparison) add(t *table, workload, buffer string, m Metric, percent float64) {
+	row := func(side string) run.Row { return run.Row{Workload: workload, Buffer: buffer, Side: side} }
+	base, head := row(Base), row(Head)
+	switch {
+	case !t.has(base, m.Unit):
+		return
+	case !t.has(head, m.Unit):
+		c.Missing = append(c.Missing, workload+" "+buffer+" "+m.Unit)
+		return
+	}
+	c.Rows = append(c.Rows, t.row(base, head, m))
+	for _, side := range []string{Again, Slowed} {
+		if t.has(row(side), m.Unit) {
+			c.Controls = append(c.Controls, t.control(base, row(side), m, percent))
+		}
+	}
+}
+
+// Buffers compares each buffer of a run with one of them, which is the base of
+// every row.
+func Buffers(all []run.Slice, reference string, metrics []Metric) []Row {
+	t := tableOf(all)
+	var rows []Row
+	for _, workload := range t.workloads {
+		base := run.Row{Workload: workload, Buffer: reference}
+		for _, buffer := range t.buffers {
+			head := run.Row{Workload: workload, Buffer: buffer}
+			for _, m := range metrics {
+				if buffer != reference && t.has(base, m.Unit) && t.has(head, m.Unit) {
+					rows = append(rows, t.row(base, head, m))
+				}
+			}
+		}
+	}
+	judge(rows)
+	return rows
+}
+
+// judge gives verdicts, after Holm over all rows.
+func judge(rows []Row) {
+	var slower, faster []float64
+	for _, r := range rows {
+		slower, faster = append(slower, r.Estimate.PSlower), append(faster, r.Estimate.PFaster)
+	}
+	slower, faster = stats.Holm(slower), stats.Holm(faster)
+	for i := range rows {
+		r := &rows[i]
+		r.PSlower, r.PFaster = slower[i], faster[i]
+		r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor)
+	}
+}
+
+// A table holds slices by row, block and unit.
+type table struct {
+	workloads, buffers []string // in the order of first appearance in blocks' own order
+	blocks             int
+	values             map[run.Row]map[int]map[string][]float64 // by block and unit, in order of rounds
+}
+
+func tableOf(all []run.Slice) *table {
+	t := &table{values: map[run.Row]map[int]map[string][]float64{}}
+	for _, s := range all {
+		if !slices.Contains(t.workloads, s.Workload) {
+			t.workloads = append(t.workloads, s.Workload)
+		}
+		if !slices.Contains(t.buffers, s.Buffer) {
+			t.buffers = append(t.buffers, s.Buffer)
+		}
+		t.blocks = max(t.blocks, s.Block)
+		blocks := t.values[s.Row]
+		if blocks == nil {
+			blocks = map[int]map[string][]float64{}
+			t.values[s.Row] = blocks
+		}
+		if blocks[s.Block] == nil {
+			blocks[s.Block] = map[string][]float64{}
+		}
+		for unit := range s.Values {
+			blocks[s.Block][unit] = padded(blocks[s.Block][unit], s.Round)
+			blocks[s.Block][unit][s.Round-1] = s.Values[unit]
+		}
+	}
+	slices.Sort(t.workloads) // the order of measurement is random
+	slices.Sort(t.buffers)
+	return t
+}
+
+// padded makes room for a value of this round; rounds without one are NaN.
+func padded(values []float64, round int) []float64 {
+	for len(values) < round {
+		values = append(values, math.NaN())
+	}
+	return values
+}
+
+func (t *table) has(row run.Row, unit string) bool {
+	for _, block := range t.values[row] {
+		if len(block[unit]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// row compares two rows of slices by one metric. Positive estimates are worse.
+func (t *table) row(base, head run.Row, m Metric) Row {
+	var logs, bases, heads []float64
+	for _, block := range slices.Sorted(maps.Keys(t.values[base])) {
+		b, h := t.values[base][block][m.Unit], t.values[head][block][m.Unit]
+		if len(b) == 0 || len(h) == 0 {
+			continue
+		}
+		ratio := stats.LogRatio(b, h)
+		if m.Unit == worker.EventsPerSecond {
+			ratio = -ratio
+		}
+		logs = append(logs, ratio)
+		bases, heads = append(bases, median(b)), append(heads, median(h))
+	}
+	return Row{
+		Workload: head.Workload, Buffer: head.Buffer, Metric: m,
+		Base: median(bases), Head: median(heads), Estimate: stats.Compare(logs),
+	}
+}
+
+// control compares base with a side whose outcome is known. That it is one of
+// several rows plays no part: a machine that fails one control is not fit.
+func (t *table) control(base, other run.Row, m Metric, percent float64) Control {
+	c := Control{Row: t.row(base, other, m), Side: other.Side, Percent: percent}
+	r := &c.Row
+	r.PSlower, r.PFaster = r.Estimate.PSlower, r.Estimate.PFaster
+	r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor)
+	if other.Side == Slowed {
+		c.Passed = r.Verdict == stats.Slower
+	} else {
+		c.Passed = r.Verdict != stats.Slower && r.Verdict != stats.Faster
+		c.Percent = 0
+	}
+	return c
+}
+
+// median returns the median of the values that there are, or NaN.
+func median(values []float64) float64 {
+	known := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+	if len(known) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(known)
+	middle := known[len(known)/2]
+	if len(known)%2 == 0 {
+		middle = (middle + known[len(known)/2-1]) / 2
+	}
+	return middle
+}

@@ -1,0 +1,134 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"informerlab/bench/run"
+	"informerlab/bench/stats"
+	"informerlab/core/buffer"
+	"informerlab/loadgen"
+)
+
+// A Buffer is a contestant that both programs have.
+type Buffer struct {
+	Name   string
+	Traits buffer.Traits
+}
+
+// A Plan is a comparison to be measured.
+type Plan struct {
+	Base, Head []string // the commands that start a worker
+	Workloads  []loadgen.Workload
+	Buffers    []Buffer
+	Controls   string // the buffer that gets them; "" = the first
+	Percent    float64
+	Inject     float64 // percent by which Head is made slower, to try the comparison itself
+	Procs      int     // GOMAXPROCS of workers
+	Metrics    []Metric
+	Rounds     int
+	// A comparison ends with the first block after which all intervals are
+	// narrow enough for a verdict, at least MinBlocks, or before the block that
+	// would not be over within Budget.
+	MinBlocks, MaxBlocks int
+	Budget               time.Duration
+	Seed                 uint64
+	Args                 []string
+	Progress             *run.Progress
+}
+
+// arms returns all arms, those of one buffer beside each other.
+func (p *Plan) arms() (arms []run.Arm) {
+	controls := p.Controls
+	if controls == "" {
+		controls = p.Buffers[0].Name
+	}
+	for _, b := range p.Buffers {
+		arm := func(side string, command []string, spin float64) {
+			arms = append(arms, run.Arm{
+				Buffer: b.Name, Traits: b.Traits, Command: command, Side: side, Procs: p.Procs, Spin: spin,
+			})
+		}
+		arm(Base, p.Base, 0)
+		arm(Head, p.Head, p.Inject)
+		if b.Name == controls {
+			arm(Again, p.Base, 0)
+			arm(Slowed, p.Base, p.Percent)
+		}
+	}
+	return arms
+}
+
+// Measure measures a plan into a new folder in parent and compares the sides. An
+// interruption leaves a valid smaller run, whose path it returns with ctx's error.
+func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path string, err error) {
+	if len(p.Workloads) == 0 || len(p.Buffers) == 0 {
+		return nil, "", errors.New("compare: found no workload or no buffer, expected one of each at least")
+	}
+	began := time.Now()
+	measured := &run.Plan{
+		Arms: p.arms(), Workloads: p.Workloads, Blocks: p.MaxBlocks, Rounds: p.Rounds, Seed: p.Seed,
+		Args: p.Args, Progress: p.Progress,
+		Enough: func(blocks int, slices []run.Slice) bool { return p.enough(began, blocks, slices) },
+	}
+	folder, err := run.Create(parent, measured, began)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := run.Execute(ctx, measured, folder); err != nil {
+		return nil, folder.Path, err
+	}
+	recorded, err := run.Open(folder.Path)
+	if err != nil {
+		return nil, folder.Path, err
+	}
+	c = Sides(recorded.Slices, p.Metrics, p.Percent)
+	c.Seconds = time.Since(began).Seconds()
+	return c, folder.Path, nil
+}
+
+// enough decides by time and by the width of intervals alone, so that stopping
+// favours no verdict.
+func (p *Plan) enough(began time.Time, blocks int, slices []run.Slice) bool {
+	spent := time.Since(began)
+	if p.Budget > 0 && spent+spent/time.Duration(blocks) > p.Budget {
+		return true
+	}
+	if blocks < p.MinBlocks {
+		return false
+	}
+	c := Sides(slices, p.Metrics, p.Percent)
+	for _, control := range c.Controls {
+		if !narrow(control.Row) {
+			return false
+		}
+	}
+	for _, r := range c.Rows {
+		if !narrow(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// narrow reports whether a row's 90 % interval is at most as wide as its floor
+// is far: half of it to either side.
+func narrow(r Row) bool {
+	half := (r.High90 - r.Low90) / 2
+	return half <= r.Floor/2 && r.Estimate.Blocks >= fewestBlocks
+}
+
+// fewestBlocks is the least number of blocks with which a sign-flip test of a
+// few rows can be significant at 1 %: 2^-10 < 0.01 / 10.
+const fewestBlocks = 10
+
+// String tells a row in one line.
+func (r Row) String() string {
+	s := fmt.Sprintf("%s %s %s: %s", r.Workload, r.Buffer, r.Unit, r.Verdict)
+	if r.Verdict == stats.Inconclusive {
+		s += fmt.Sprintf(", needs %d more blocks", r.Needs)
+	}
+	return s
+}
