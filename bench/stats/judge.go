@@ -49,20 +49,22 @@ func Holm(p []float64) []float64 {
 // logarithms: ±log(1+floor).
 //
 // Slower: significant at 1 %, and Mean beyond the floor, wherever the interval
-// begins: that the difference is not zero is proved, that it matters is the best
-// estimate. Faster is its mirror image. Equivalent: the 90 % interval lies
-// within the floors, also where a difference smaller than them is significant.
-// Anything else is Inconclusive.
+// begins: that there is a difference is proved, that it matters is the best
+// guess. So a difference just as large as the floor is found half of the time:
+// choose a floor well below what must be found. Faster is the mirror image.
+// Equivalent: the 90 % interval lies within the floors, even if a difference
+// smaller than them is significant. Anything else is Inconclusive.
 //
-// For Inconclusive the count is of blocks that are needed more, at least 1, and 0
-// otherwise: until the 90 % interval, with the SD of now, has a half-width of
-// half the floor, where nearly every difference is either outside the floor and
-// significant, or within it. A row that is there already, its difference close to
-// the floor, needs half of its present width. No fewer than the permutation
-// test needs to reach 1 % after Holm. The means play no part, so that adding
-// blocks as told does not favour a verdict. It stays below 10,000 blocks.
+// With Inconclusive comes how many blocks more are needed, at least 1 (otherwise
+// 0): as many as give the 90 % interval, if SD stays, a half-width of half the
+// floor, for then a difference is nearly always beyond the floor and significant,
+// or within it. A row that is there already, its difference being close to the
+// floor, needs half of its present width, and so does one without a floor. Too
+// few for the permutation test to reach 1 % after Holm are never enough. Mean
+// plays no part, so that adding blocks as told does not favour a verdict. The
+// total asked for is at most 10,000.
 func Judge(e Estimate, holmSlower, holmFaster, floor float64) (Verdict, int) {
-	limit := math.Log1p(floor)
+	limit := math.Log1p(max(floor, 0))
 	switch {
 	case holmSlower < alpha && e.Mean > limit:
 		return Slower, 0
@@ -71,17 +73,17 @@ func Judge(e Estimate, holmSlower, holmFaster, floor float64) (Verdict, int) {
 	case e.Low90 >= -limit && e.High90 <= limit:
 		return Equivalent, 0
 	}
-	rows := max(1, ratio(holmSlower, e.PSlower), ratio(holmFaster, e.PFaster))
+	rows := max(ratio(holmSlower, e.PSlower), ratio(holmFaster, e.PFaster))
 	total := max(e.Blocks+1, fewest(rows), blocksFor(e, limit/2))
 	return Inconclusive, total - e.Blocks
 }
 
-// ratio is what Holm multiplied a p-value by, 0 if unknown.
+// ratio is what Holm multiplied a p-value by, 1 if unknown.
 func ratio(adjusted, p float64) float64 {
-	if r := adjusted / p; r >= 1 {
+	if r := adjusted / p; r > 1 && r < most {
 		return r
 	}
-	return 0
+	return 1
 }
 
 // fewest returns how many blocks the exact permutation test needs to be
@@ -93,11 +95,11 @@ func fewest(rows float64) int {
 // blocksFor returns with how many blocks the 90 % interval has a half-width of
 // at most target; where it has, or where target is 0, of half of what it has.
 func blocksFor(e Estimate, target float64) int {
-	half := (e.High90 - e.Low90) / 2
-	if e.Blocks < 2 || half == 0 {
+	if e.Blocks < 2 || !(e.SD > 0) {
 		return 0
 	}
-	if target <= 0 || half <= target {
+	half := quantileT(0.95, e.Blocks-1) * e.SD / math.Sqrt(float64(e.Blocks))
+	if !(target > 0 && target < half) {
 		target = half / 2
 	}
 	need := func(t float64) float64 { return math.Pow(t*e.SD/target, 2) }
