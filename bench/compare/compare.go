@@ -13,9 +13,9 @@
 // no verdict counts. Each row tells the smallest effect that it could have seen.
 //
 // Limits: base and head run the same workloads on the same machine at the same
-// time; nothing is compared with figures of another day. A row that is slower by
-// chance is one in a hundred comparisons at most, whatever the number of rows;
-// who must not be wrong measures red rows again.
+// time; nothing is compared with figures of another day. By chance one in a
+// thousand comparisons has a slower row, whatever the number of rows; one in a
+// hundred if the rules say so, as a gate's do, which measures red rows again.
 package compare
 
 import (
@@ -53,6 +53,13 @@ func Timing(procs int) []Metric {
 	return []Metric{
 		{worker.NSPerEvent, 0.015}, {worker.OthersNSPerEvent, 0.015}, {worker.P50, 0.05}, {worker.P99, 0.10},
 	}
+}
+
+// Rules say how slices become verdicts.
+type Rules struct {
+	Metrics []Metric
+	Alpha   float64 // stats.Alpha, or Strict where red rows are not measured again
+	Percent float64 // that base-slowed is slower by construction
 }
 
 // A Row is one comparison and its verdict.
@@ -115,23 +122,23 @@ func (c *Comparison) Inconclusive() (open []Row) {
 }
 
 // Sides compares Head with Base, row by row, in the order of workloads and
-// buffers. percent is what base-slowed is slower by.
-func Sides(all []run.Slice, metrics []Metric, percent float64) *Comparison {
+// buffers.
+func Sides(all []run.Slice, rules Rules) *Comparison {
 	t := tableOf(all)
 	c := &Comparison{Blocks: t.blocks}
 	for _, workload := range t.workloads {
 		for _, buffer := range t.buffers {
-			for _, m := range metrics {
-				c.add(t, workload, buffer, m, percent)
+			for _, m := range rules.Metrics {
+				c.add(t, workload, buffer, m, rules)
 			}
 		}
 	}
-	judge(c.Rows)
+	judge(c.Rows, rules.Alpha)
 	return c
 }
 
 // add compares one row, if base has it.
-func (c *Comparison) add(t *table, workload, buffer string, m Metric, percent float64) {
+func (c *Comparison) add(t *table, workload, buffer string, m Metric, rules Rules) {
 	row := func(side string) run.Row { return run.Row{Workload: workload, Buffer: buffer, Side: side} }
 	base, head := row(Base), row(Head)
 	switch {
@@ -144,33 +151,33 @@ func (c *Comparison) add(t *table, workload, buffer string, m Metric, percent fl
 	c.Rows = append(c.Rows, t.row(base, head, m))
 	for _, side := range []string{Again, Slowed} {
 		if t.has(row(side), m.Unit) {
-			c.Controls = append(c.Controls, t.control(base, row(side), m, percent))
+			c.Controls = append(c.Controls, t.control(base, row(side), m, rules))
 		}
 	}
 }
 
 // Buffers compares each buffer of a run with one of them, which is the base of
 // every row.
-func Buffers(all []run.Slice, reference string, metrics []Metric) []Row {
+func Buffers(all []run.Slice, reference string, rules Rules) []Row {
 	t := tableOf(all)
 	var rows []Row
 	for _, workload := range t.workloads {
 		base := run.Row{Workload: workload, Buffer: reference}
 		for _, buffer := range t.buffers {
 			head := run.Row{Workload: workload, Buffer: buffer}
-			for _, m := range metrics {
+			for _, m := range rules.Metrics {
 				if buffer != reference && t.has(base, m.Unit) && t.has(head, m.Unit) {
 					rows = append(rows, t.row(base, head, m))
 				}
 			}
 		}
 	}
-	judge(rows)
+	judge(rows, rules.Alpha)
 	return rows
 }
 
 // judge gives verdicts, after Holm over all rows.
-func judge(rows []Row) {
+func judge(rows []Row, alpha float64) {
 	var slower, faster []float64
 	for _, r := range rows {
 		slower, faster = append(slower, r.Estimate.PSlower), append(faster, r.Estimate.PFaster)
@@ -179,7 +186,7 @@ func judge(rows []Row) {
 	for i := range rows {
 		r := &rows[i]
 		r.PSlower, r.PFaster = slower[i], faster[i]
-		r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor)
+		r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor, alpha)
 	}
 }
 
@@ -258,11 +265,11 @@ func (t *table) row(base, head run.Row, m Metric) Row {
 
 // control compares base with a side whose outcome is known. That it is one of
 // several rows plays no part: a machine that fails one control is not fit.
-func (t *table) control(base, other run.Row, m Metric, percent float64) Control {
-	c := Control{Row: t.row(base, other, m), Side: other.Side, Percent: percent}
+func (t *table) control(base, other run.Row, m Metric, rules Rules) Control {
+	c := Control{Row: t.row(base, other, m), Side: other.Side, Percent: rules.Percent}
 	r := &c.Row
 	r.PSlower, r.PFaster = r.Estimate.PSlower, r.Estimate.PFaster
-	r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor)
+	r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor, stats.Alpha)
 	if other.Side == Slowed {
 		c.Passed = r.Verdict == stats.Slower
 	} else {

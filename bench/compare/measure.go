@@ -24,11 +24,10 @@ type Plan struct {
 	Workloads  []loadgen.Workload
 	Buffers    []Buffer
 	Controls   string // the buffer that gets them; "" = the first
-	Percent    float64
-	Inject     float64 // percent by which Head is made slower, to try the comparison itself
-	Procs      int     // GOMAXPROCS of workers
-	Metrics    []Metric
-	Rounds     int
+	Rules
+	Inject float64 // percent by which Head is made slower, to try the comparison itself
+	Procs  int     // GOMAXPROCS of workers
+	Rounds int
 	// A comparison ends with the first block after which all intervals are
 	// narrow enough for a verdict, at least MinBlocks, or before the block that
 	// would not be over within Budget.
@@ -84,7 +83,7 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 	if err != nil {
 		return nil, folder.Path, err
 	}
-	c = Sides(recorded.Slices, p.Metrics, p.Percent)
+	c = Sides(recorded.Slices, p.Rules)
 	c.Seconds = time.Since(began).Seconds()
 	return c, folder.Path, nil
 }
@@ -99,7 +98,7 @@ func (p *Plan) enough(began time.Time, blocks int, slices []run.Slice) bool {
 	if blocks < p.MinBlocks {
 		return false
 	}
-	c := Sides(slices, p.Metrics, p.Percent)
+	c := Sides(slices, p.Rules)
 	for _, control := range c.Controls {
 		if !narrow(control.Row) {
 			return false

@@ -17,9 +17,12 @@ const (
 	Inconclusive Verdict = "inconclusive" // more blocks are needed to say
 )
 
-// alpha is the chance of one wrong Slower, and of one wrong Faster, over all
-// rows of a comparison.
-const alpha = 0.01
+// The chance of one wrong Slower, and of one wrong Faster, over all rows of a
+// comparison.
+const (
+	Alpha  = 0.01  // where a red row is measured again before it counts
+	Strict = 0.001 // where one look decides
+)
 
 // Holm adjusts the p-values of several tests for their number, in the order
 // given: a test whose result is below a level rejects, at that level of any false
@@ -46,9 +49,9 @@ func Holm(p []float64) []float64 {
 // Judge gives the verdict on one row. holmSlower and holmFaster are the p-values
 // of e after Holm over all rows, either side by itself; floor is the smallest
 // relative difference that matters, 0.02 for 2 % (0: any), meant on the scale of
-// logarithms: ±log(1+floor).
+// logarithms: ±log(1+floor); alpha is Alpha or Strict.
 //
-// Slower: significant at 1 %, and Mean beyond the floor, wherever the interval
+// Slower: significant at alpha, and Mean beyond the floor, wherever the interval
 // begins: that there is a difference is proved, that it matters is the best
 // guess. So a difference just as large as the floor is found half of the time:
 // choose a floor well below what must be found. Faster is the mirror image.
@@ -60,10 +63,10 @@ func Holm(p []float64) []float64 {
 // floor, for then a difference is nearly always beyond the floor and significant,
 // or within it. A row that is there already, its difference being close to the
 // floor, needs half of its present width, and so does one without a floor. Too
-// few for the permutation test to reach 1 % after Holm are never enough. Mean
+// few for the permutation test to reach alpha after Holm are never enough. Mean
 // plays no part, so that adding blocks as told does not favour a verdict. The
 // total asked for is at most 10,000.
-func Judge(e Estimate, holmSlower, holmFaster, floor float64) (Verdict, int) {
+func Judge(e Estimate, holmSlower, holmFaster, floor, alpha float64) (Verdict, int) {
 	limit := math.Log1p(max(floor, 0))
 	switch {
 	case holmSlower < alpha && e.Mean > limit:
@@ -74,7 +77,7 @@ func Judge(e Estimate, holmSlower, holmFaster, floor float64) (Verdict, int) {
 		return Equivalent, 0
 	}
 	rows := max(ratio(holmSlower, e.PSlower), ratio(holmFaster, e.PFaster))
-	total := max(e.Blocks+1, fewest(rows), blocksFor(e, limit/2))
+	total := max(e.Blocks+1, fewest(rows, alpha), blocksFor(e, limit/2))
 	return Inconclusive, total - e.Blocks
 }
 
@@ -88,7 +91,7 @@ func ratio(adjusted, p float64) float64 {
 
 // fewest returns how many blocks the exact permutation test needs to be
 // significant when Holm multiplies by rows and all blocks agree.
-func fewest(rows float64) int {
+func fewest(rows, alpha float64) int {
 	return int(math.Floor(math.Log2(rows/alpha))) + 1
 }
 

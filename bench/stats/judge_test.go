@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 		"nothing known":                      {Compare(nil), nan, nan, floor, Inconclusive},
 		"floor unknown":                      {estimate(0.04, 0.05, 0.06), 0.001, 1, nan, Inconclusive},
 	} {
-		got, more := Judge(test.e, test.slower, test.faster, test.floor)
+		got, more := Judge(test.e, test.slower, test.faster, test.floor, Alpha)
 		assert.Equal(t, test.want, got, name)
 		assert.Equal(t, got == Inconclusive, more > 0, "%s: %d", name, more)
 	}
@@ -81,7 +81,7 @@ func TestJudge(t *testing.T) {
 func TestBlocksStillNeeded(t *testing.T) {
 	needed := func(x []float64, rows, floor float64) int {
 		e := Compare(x)
-		verdict, more := Judge(e, min(1, e.PSlower*rows), min(1, e.PFaster*rows), floor)
+		verdict, more := Judge(e, min(1, e.PSlower*rows), min(1, e.PFaster*rows), floor, Alpha)
 		require.Equal(t, Inconclusive, verdict)
 		return more
 	}
@@ -103,7 +103,7 @@ func TestBlocksStillNeeded(t *testing.T) {
 	assert.Greater(t, half(10+wide-1), half(10)/2)
 
 	e := Compare(x) // narrow enough, but its difference is as large as the floor
-	_, more = Judge(Estimate{Blocks: 10, Mean: 0.09, SD: e.SD, Low90: 0.05, High90: 0.13, PSlower: 1, PFaster: 1}, 1, 1, 0.1)
+	_, more = Judge(Estimate{Blocks: 10, Mean: 0.09, SD: e.SD, Low90: 0.05, High90: 0.13, PSlower: 1, PFaster: 1}, 1, 1, 0.1, Alpha)
 	assert.Equal(t, wide, more)
 
 	assert.Equal(t, most-10, needed(scaled(x, 1e6), 1, 0.02))

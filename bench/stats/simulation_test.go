@@ -162,7 +162,7 @@ func (w world) power(n int, floor float64, estimate estimator) (found, sd, mde f
 	rng := rand.New(rand.NewPCG(uint64(w.blocks), uint64(w.rounds)))
 	for range n {
 		e := estimate(w.experiment(rng, math.Log(1.02)))
-		if verdict, _ := Judge(e, e.PSlower, e.PFaster, floor); verdict == Slower {
+		if verdict, _ := Judge(e, e.PSlower, e.PFaster, floor, Alpha); verdict == Slower {
 			found += 1 / float64(n)
 		}
 		sd += e.SD / float64(n)
@@ -182,7 +182,7 @@ func TestCoverage(t *testing.T) {
 		share, boot, p := w.coverage(n, ours)
 		rejected := 0
 		for _, v := range p {
-			if v < alpha {
+			if v < Alpha {
 				rejected++
 			}
 		}
@@ -224,7 +224,7 @@ func reds(gate []Estimate, floor float64, holm func([]float64) []float64) (slowe
 	}
 	pSlower, pFaster = holm(pSlower), holm(pFaster)
 	for i, e := range gate {
-		switch verdict, _ := Judge(e, pSlower[i], pFaster[i], floor); verdict {
+		switch verdict, _ := Judge(e, pSlower[i], pFaster[i], floor, Alpha); verdict {
 		case Slower:
 			slower++
 		case Faster:
@@ -305,7 +305,7 @@ func TestMDE(t *testing.T) {
 		for i := range x {
 			x[i] = mde + rng.NormFloat64()
 		}
-		if e := Compare(x); e.PSlower < alpha {
+		if e := Compare(x); e.PSlower < Alpha {
 			found++
 		}
 	}

@@ -246,7 +246,7 @@ func FuzzCompare(f *testing.F) {
 		assert.True(t, e.Blocks == 0 || e.Low <= e.Low90 && e.Low90 <= e.Mean && e.Mean <= e.High90 && e.High90 <= e.High)
 		assert.True(t, e.PSlower > 0 && e.PSlower <= 1 && e.PFaster > 0 && e.PFaster <= 1, "%+v", e)
 		p := Holm([]float64{e.PSlower, e.PFaster, seedP(seed)})
-		verdict, more := Judge(e, p[0], p[1], floor)
+		verdict, more := Judge(e, p[0], p[1], floor, Alpha)
 		assert.Equal(t, verdict == Inconclusive, more > 0)
 		assert.LessOrEqual(t, more, most)
 	})

@@ -12,6 +12,7 @@ import (
 
 	"informerlab/bench/compare"
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
 )
 
 // compare measures two programs side by side.
@@ -50,7 +51,8 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 		return usagef("compare: -rounds, -blocks, -procs and -budget: expected numbers from 1 on, and a time")
 	}
 	p := &compare.Plan{
-		Workloads: workloads, Percent: *percent, Inject: *inject, Procs: *procs, Metrics: compare.Timing(*procs),
+		Workloads: workloads, Inject: *inject, Procs: *procs,
+		Rules:  compare.Rules{Metrics: compare.Timing(*procs), Alpha: stats.Strict, Percent: *percent},
 		Rounds: *rounds, MinBlocks: 10, MaxBlocks: *blocks, Budget: *budget, Seed: *seed, Args: l.argv,
 	}
 	for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
