@@ -2,11 +2,11 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench micro flame verify fidelity lint ci build peers clean
+.PHONY: help test bench bench-quick micro flame verify fidelity lint ci build peers clean
 ARGS ?=
 
 help: ## print this menu
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run all tests, those of the nested module too
 	scripts/each-module go test ./...
@@ -14,6 +14,10 @@ test: ## run all tests, those of the nested module too
 bench: ## measure reference, ring and client-go under the default workloads (5 minutes)
 	@scripts/build
 	@.build/lab run $(ARGS)
+
+bench-quick: ## the same in a minute, with fewer workloads and less sharply
+	@scripts/build
+	@.build/lab run -quick $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation
 	cd bench/peers && go run ./micro $(ARGS)

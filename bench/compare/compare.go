@@ -66,7 +66,8 @@ type Rules struct {
 type Row struct {
 	Workload, Buffer string
 	Metric
-	Base, Head float64 // medians over blocks of medians over rounds
+	Base, Head float64   // medians over blocks of medians over rounds
+	Logs       []float64 // by block: what the estimate is of
 	stats.Estimate
 	PSlower, PFaster float64 // after Holm over all rows
 	Verdict          stats.Verdict
@@ -157,7 +158,8 @@ func (c *Comparison) add(t *table, workload, buffer string, m Metric, rules Rule
 }
 
 // Buffers compares each buffer of a run with one of them, which is the base of
-// every row.
+// every row. Runs have few blocks, for differences that are large, so verdicts are by
+// the interval: Slower if the 95 % interval lies above the floor, Faster if below it.
 func Buffers(all []run.Slice, reference string, rules Rules) []Row {
 	t := tableOf(all)
 	var rows []Row
@@ -172,7 +174,17 @@ func Buffers(all []run.Slice, reference string, rules Rules) []Row {
 			}
 		}
 	}
-	judge(rows, rules.Alpha)
+	for i := range rows {
+		r := &rows[i]
+		r.PSlower, r.PFaster = r.Estimate.PSlower, r.Estimate.PFaster
+		r.Verdict, r.Needs = stats.Judge(r.Estimate, 1, 1, r.Floor, rules.Alpha)
+		switch limit := math.Log1p(r.Floor); {
+		case r.Low > limit:
+			r.Verdict, r.Needs = stats.Slower, 0
+		case r.High < -limit:
+			r.Verdict, r.Needs = stats.Faster, 0
+		}
+	}
 	return rows
 }
 
@@ -259,7 +271,7 @@ func (t *table) row(base, head run.Row, m Metric) Row {
 	}
 	return Row{
 		Workload: head.Workload, Buffer: head.Buffer, Metric: m,
-		Base: median(bases), Head: median(heads), Estimate: stats.Compare(logs),
+		Base: median(bases), Head: median(heads), Logs: logs, Estimate: stats.Compare(logs),
 	}
 }
 

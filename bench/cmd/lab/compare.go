@@ -37,35 +37,19 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	if err := l.parse(flags, args, 0, ""); err != nil {
 		return err
 	}
-	if len(specs) == 0 {
-		specs = specsFlag{defaultComparison}
-	}
-	if len(buffers) == 0 {
-		buffers = buffersFlag{"reference"}
-	}
-	workloads, err := parseWorkloads(specs, settings)
-	if err != nil {
-		return usagef("compare: %w", err)
-	}
 	if *rounds < 1 || *blocks < 1 || *procs < 1 || *budget <= 0 {
 		return usagef("compare: -rounds, -blocks, -procs and -budget: expected numbers from 1 on, and a time")
 	}
-	p := &compare.Plan{
-		Workloads: workloads, Inject: *inject, Procs: *procs,
-		Rules:  compare.Rules{Metrics: compare.Timing(*procs), Alpha: stats.Strict, Percent: *percent},
-		Rounds: *rounds, MinBlocks: 10, MaxBlocks: *blocks, Budget: *budget, Seed: *seed, Args: l.argv,
+	p, err := l.comparison(specs, buffers, settings)
+	if err != nil {
+		return usagef("compare: %w", err)
 	}
+	p.Rules = compare.Rules{Metrics: compare.Timing(*procs), Alpha: stats.Strict, Percent: *percent}
+	p.Inject, p.Procs, p.Rounds, p.MaxBlocks, p.Budget, p.Seed = *inject, *procs, *rounds, *blocks, *budget, *seed
 	for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
 		if *command, err = workerCommand(*path); err != nil {
 			return usagef("compare: %w", err)
 		}
-	}
-	chosen, err := arms(buffers, &peers{missing: "comparisons are of our own programs"})
-	if err != nil {
-		return usagef("compare: %w", err)
-	}
-	for _, arm := range chosen {
-		p.Buffers = append(p.Buffers, compare.Buffer{Name: arm.Buffer, Traits: arm.Traits})
 	}
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
@@ -83,6 +67,33 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 		return err
 	}
 	return outcome(c)
+}
+
+// comparison returns a plan of this program against itself.
+func (l *lab) comparison(specs specsFlag, buffers buffersFlag, settings specsFlag) (*compare.Plan, error) {
+	if len(specs) == 0 {
+		specs = specsFlag{defaultComparison}
+	}
+	if len(buffers) == 0 {
+		buffers = buffersFlag{"reference"}
+	}
+	workloads, err := parseWorkloads(specs, settings)
+	if err != nil {
+		return nil, err
+	}
+	self, err := workerCommand("")
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := arms(buffers, &peers{missing: "comparisons are of our own programs"})
+	if err != nil {
+		return nil, err
+	}
+	p := &compare.Plan{Base: self, Head: self, Workloads: workloads, MinBlocks: 12, Args: l.argv}
+	for _, arm := range chosen {
+		p.Buffers = append(p.Buffers, compare.Buffer{Name: arm.Buffer, Traits: arm.Traits})
+	}
+	return p, nil
 }
 
 // defaultComparison is what programs are compared by unless somebody says

@@ -69,6 +69,8 @@ func commands() []command {
 		{"report", "print the table of a run, or of several as one", (*lab).report},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
+		{"trials", "try the comparison itself: false alarms, power", (*lab).trials},
+		{"busy", "keep a processor busy for a share of the time, for trials", (*lab).busy},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}
 }

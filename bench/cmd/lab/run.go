@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"informerlab/bench/compare"
 	"informerlab/bench/flame"
 	"informerlab/bench/report"
 	"informerlab/bench/run"
@@ -94,7 +95,19 @@ func (l *lab) conclude(folder string, ended error) error {
 	if err == nil {
 		err = l.printTable(results, "")
 	}
+	if err == nil {
+		err = l.printWinners(folder)
+	}
 	return cmp.Or(ended, err)
+}
+
+// printWinners tells who does best under each workload of a run.
+func (l *lab) printWinners(folder string) error {
+	recorded, err := run.Open(folder)
+	if err != nil {
+		return err
+	}
+	return compare.WriteWinners(l.out, compare.Winners(recorded))
 }
 
 // created returns what makes the folder of a plan inside parent.
@@ -141,6 +154,7 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	seed := flags.Uint64("seed", 1, "of the order of measurement (that of events is an option of workloads)")
 	profile := flags.Bool("profile", false, "then write CPU and heap profiles, from processes of their own")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	quick := flags.Bool("quick", false, "without -workload: a smaller set, for a minute")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
 	if err := l.parse(flags, args, 0, ""); err != nil {
 		return nil, "", "", err
@@ -157,7 +171,10 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if err != nil {
 		return nil, "", "", usagef("run: %w", err)
 	}
-	if len(workloads) == 0 {
+	switch {
+	case len(workloads) == 0 && *quick:
+		workloads = run.Quick()
+	case len(workloads) == 0:
 		workloads = run.Default()
 	}
 	if err := readable(workloads); err != nil {

@@ -1,0 +1,118 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"informerlab/bench/run"
+	"informerlab/bench/worker"
+	"informerlab/core/buffer"
+)
+
+// winnerFloor is by how much a buffer must be behind to be beaten: what less
+// than that decides depends on the machine.
+const winnerFloor = 0.03
+
+// A Winner tells which buffer does best under a workload. Only those compete that
+// lose nothing and hold what waits: others do less.
+type Winner struct {
+	Workload string
+	Unit     string   // of what is compared
+	Best     []string // one, or several that tie, the one with the lowest median first
+	// Next is the row of the first buffer behind the best; its Buffer is "" if
+	// there is none.
+	Next Row
+}
+
+// deciding are the units of which the first that a workload has decides.
+var deciding = []string{worker.OthersNSPerEvent, worker.NSPerEvent, worker.P99}
+
+// Winners returns who does best under each workload of a run without sides. A
+// buffer is beaten if the 95 % interval of its paired ratio to the one with the
+// lowest median lies above the floor; all that are not beaten tie.
+func Winners(r *run.Recorded) []Winner {
+	t := tableOf(r.Slices)
+	var competitors []string
+	for _, arm := range r.Manifest.Arms {
+		if arm.Side == "" && arm.Traits.Loss == buffer.Lossless && arm.Traits.Bound != buffer.Nothing {
+			competitors = append(competitors, arm.Buffer)
+		}
+	}
+	var winners []Winner
+	for _, workload := range t.workloads {
+		for _, unit := range deciding {
+			if w := t.winner(workload, unit, competitors); len(w.Best) > 0 {
+				winners = append(winners, w)
+				break
+			}
+		}
+	}
+	return winners
+}
+
+func (t *table) winner(workload, unit string, competitors []string) Winner {
+	w := Winner{Workload: workload, Unit: unit}
+	m := Metric{unit, winnerFloor}
+	row := func(name string) run.Row { return run.Row{Workload: workload, Buffer: name} }
+	var best string
+	lowest := math.Inf(1)
+	for _, name := range competitors {
+		if t.has(row(name), unit) {
+			if alone := t.row(row(name), row(name), m); alone.Base < lowest {
+				best, lowest = name, alone.Base
+			}
+		}
+	}
+	if best == "" {
+		return w
+	}
+	w.Best = []string{best}
+	behind := []Row{}
+	for _, name := range competitors {
+		if name == best || !t.has(row(name), unit) {
+			continue
+		}
+		r := t.row(row(best), row(name), m)
+		if r.Low > math.Log1p(winnerFloor) {
+			behind = append(behind, r)
+		} else {
+			w.Best = append(w.Best, name)
+		}
+	}
+	slices.SortStableFunc(behind, func(a, b Row) int { return int(math.Copysign(1, a.Mean-b.Mean)) })
+	if len(behind) > 0 {
+		w.Next = behind[0]
+	}
+	return w
+}
+
+// String says who won: a buffer, or several that tie.
+func (w Winner) String() string {
+	if len(w.Best) > 1 {
+		return "tie: " + strings.Join(w.Best, ", ")
+	}
+	return w.Best[0]
+}
+
+// WriteWinners writes a line per workload.
+func WriteWinners(out io.Writer, winners []Winner) error {
+	if len(winners) == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "\nWho does best, of those that lose nothing; a buffer is behind if the 95 %% interval of\n"+
+		"its paired ratio to the best, over process blocks, lies above %.0f %%:\n", 100*winnerFloor)
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, w := range winners {
+		next := "no other is behind"
+		if w.Next.Buffer != "" {
+			next = fmt.Sprintf("next: %s, %.3gx [%.3g, %.3g]", w.Next.Buffer,
+				math.Exp(w.Next.Mean), math.Exp(w.Next.Low), math.Exp(w.Next.High))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", w.Workload, w.Unit, w, next)
+	}
+	return table.Flush()
+}
