@@ -23,6 +23,7 @@ import (
 	"math"
 	"slices"
 
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -232,7 +233,7 @@ func tableOf(all []run.Slice) *table {
 			blocks[s.Block][unit][s.Round-1] = s.Values[unit]
 		}
 	}
-	slices.Sort(t.workloads) // the order of measurement is random
+	slices.SortFunc(t.workloads, report.CompareNames) // the order of measurement is random
 	slices.Sort(t.buffers)
 	return t
 }

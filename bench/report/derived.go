@@ -42,7 +42,7 @@ func (r *Results) collect(unit, varies string) []*series {
 		}
 		s.values = append(s.values, value)
 	}
-	slices.SortStableFunc(all, func(a, b *series) int { return compareNames(a.name, b.name) })
+	slices.SortStableFunc(all, func(a, b *series) int { return CompareNames(a.name, b.name) })
 	return all
 }
 

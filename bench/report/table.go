@@ -58,7 +58,7 @@ func (t *table) add(row, column benchproc.Key, value float64) {
 
 // finish sorts rows and columns, the base to the front, and does the statistics.
 func (t *table) finish(base string) {
-	slices.SortFunc(t.rows, func(a, b benchproc.Key) int { return compareNames(rowName(a), rowName(b)) })
+	slices.SortFunc(t.rows, func(a, b benchproc.Key) int { return CompareNames(rowName(a), rowName(b)) })
 	benchproc.SortKeys(t.columns)
 	at := slices.IndexFunc(t.columns, func(k benchproc.Key) bool { return k.StringValues() == base })
 	if at > 0 {
@@ -72,9 +72,9 @@ func (t *table) finish(base string) {
 	}
 }
 
-// compareNames orders names alphabetically, but runs of digits as numbers. The
+// CompareNames orders names alphabetically, but runs of digits as numbers. The
 // order of first appearance would be the random order of measurement.
-func compareNames(a, b string) int {
+func CompareNames(a, b string) int {
 	for a != "" && b != "" {
 		digitsA, digitsB := leadingDigits(a), leadingDigits(b)
 		if digitsA > 0 && digitsB > 0 {

@@ -73,8 +73,8 @@ func TestSummary(t *testing.T) {
 	trials[0].Inject = 2
 	var text strings.Builder
 	require.NoError(t, Summarise(&text, trials))
-	assert.Equal(t, "5 comparisons, head 2 % slower: 1 slower, 1 unfit, 1 inconclusive, 2 not slower; at most 20 s each\n",
-		text.String())
+	assert.Equal(t, "5 comparisons, head 2 % slower: 1 slower, 1 unfit, 1 inconclusive, 2 not slower; "+
+		"at most 20 s each\n", text.String())
 }
 
 // TestKeepBusyEnds looks at nothing but that.

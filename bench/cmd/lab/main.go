@@ -9,6 +9,7 @@
 //	lab replay -speed 1 FILE             a trace as recorded: how faithful, how late, how much memory
 //	lab compare -base OTHER/lab          is this program slower than that of another checkout?
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
+//	lab runs; lab show RUN; lab diff RUN RUN
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
@@ -67,6 +68,9 @@ func commands() []command {
 		{"replay", "play a trace to buffers and tell how faithfully", (*lab).replay},
 		{"compare", "tell whether one program is slower than another", (*lab).compare},
 		{"report", "print the table of a run, or of several as one", (*lab).report},
+		{"runs", "list the runs of a folder", (*lab).runs},
+		{"show", "tell what a run measured, and who did best", (*lab).show},
+		{"diff", "compare two runs of one machine", (*lab).diff},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
 		{"trials", "try the comparison itself: false alarms, power", (*lab).trials},
