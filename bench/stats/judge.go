@@ -107,9 +107,9 @@ func blocksFor(e Estimate, target float64) int {
 	}
 	need := func(t float64) float64 { return math.Pow(t*e.SD/target, 2) }
 	const normal = 1.6448 // t is never less, so neither is the answer
-	for n := max(e.Blocks+1, int(min(need(normal), most))); ; n++ {
+	for n := max(e.Blocks, int(min(need(normal), most))); ; n++ {
 		if n >= most || float64(n) >= need(quantileT(0.95, n-1)) {
-			return min(n, most)
+			return n
 		}
 	}
 }

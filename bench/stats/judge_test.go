@@ -42,8 +42,8 @@ func TestJudge(t *testing.T) {
 		return e
 	}
 	for name, test := range map[string]struct {
-		e              Estimate
-		slower, faster float64
+		estimate       Estimate
+		slower, faster float64 // p-values
 		floor          float64
 		want           Verdict
 	}{
@@ -54,10 +54,10 @@ func TestJudge(t *testing.T) {
 		"p at the level":                     {estimate(0.04, 0.05, 0.06), 0.01, 1, floor, Inconclusive},
 		"p just below the level":             {estimate(0.04, 0.05, 0.06), below, 1, floor, Slower},
 		"p of faster at the level":           {estimate(-0.06, -0.05, -0.04), 1, 0.01, floor, Inconclusive},
-		"mean at the floor":                  {estimate(limit-0.01, limit, limit+0.01), 0.001, 1, floor, Inconclusive},
-		"mean just beyond the floor":         {estimate(limit-0.01, above, limit+0.01), 0.001, 1, floor, Slower},
-		"mean at the lower floor":            {estimate(-limit-0.01, -limit, 0.01-limit), 1, 0.001, floor, Inconclusive},
-		"mean just beneath the lower floor":  {estimate(-limit-0.01, -above, 0.01-limit), 1, 0.001, floor, Faster},
+		"mean at the floor":                  {estimate(0.01, limit, 0.03), 0.001, 1, floor, Inconclusive},
+		"mean just beyond the floor":         {estimate(0.01, above, 0.03), 0.001, 1, floor, Slower},
+		"mean at the lower floor":            {estimate(-0.03, -limit, -0.01), 1, 0.001, floor, Inconclusive},
+		"mean just beneath the lower floor":  {estimate(-0.03, -above, -0.01), 1, 0.001, floor, Faster},
 		"floors are symmetric in logarithms": {estimate(-0.0199, 0, 0.0199), 1, 1, floor, Inconclusive},
 		"interval up to the floors":          {estimate(-limit, 0, limit), 0.5, 0.5, floor, Equivalent},
 		"interval just beyond the floor":     {estimate(-limit, 0, above), 0.5, 0.5, floor, Inconclusive},
@@ -72,7 +72,7 @@ func TestJudge(t *testing.T) {
 		"nothing known":                      {Compare(nil), nan, nan, floor, Inconclusive},
 		"floor unknown":                      {estimate(0.04, 0.05, 0.06), 0.001, 1, nan, Inconclusive},
 	} {
-		got, more := Judge(test.e, test.slower, test.faster, test.floor, Alpha)
+		got, more := Judge(test.estimate, test.slower, test.faster, test.floor, Alpha)
 		assert.Equal(t, test.want, got, name)
 		assert.Equal(t, got == Inconclusive, more > 0, "%s: %d", name, more)
 	}
@@ -103,8 +103,27 @@ func TestBlocksStillNeeded(t *testing.T) {
 	assert.Greater(t, half(10+wide-1), half(10)/2)
 
 	e := Compare(x) // narrow enough, but its difference is as large as the floor
-	_, more = Judge(Estimate{Blocks: 10, Mean: 0.09, SD: e.SD, Low90: 0.05, High90: 0.13, PSlower: 1, PFaster: 1}, 1, 1, 0.1, Alpha)
+	e.Mean, e.Low90, e.High90 = 0.09, 0.09-half(10), 0.09+half(10)
+	_, more = Judge(e, 1, 1, 0.1, Alpha)
 	assert.Equal(t, wide, more)
+
+	small := sample(3, 3, 0, 0.01) // where one degree of freedom more is half a block
+	for factor := 1.0; factor < 3; factor += 0.01 {
+		x := scaled(small, factor)
+		e := Compare(x)
+		total := blocksFor(e, 0.01)
+		half := func(n int) float64 { return quantileT(0.95, n-1) * e.SD / math.Sqrt(float64(n)) }
+		require.True(t, half(total) <= 0.01 && half(total-1) > 0.01, "factor %v: %d", factor, total)
+	}
+
+	_, more = Judge(Estimate{Blocks: 6, High90: 1, PSlower: 1, PFaster: 1}, 1, 1, 0, Strict)
+	assert.Equal(t, 4, more, "2^-10 is the first below 0.1 %")
+	_, more = Judge(Estimate{Blocks: 6, PSlower: 1, PFaster: 0.005}, 1, 0.05, 0, Alpha)
+	assert.Equal(t, 0, more, "it is equivalent")
+	_, more = Judge(Estimate{Blocks: 6, High90: 1, PSlower: 1, PFaster: 0.005}, 1, 0.05, 0, Alpha)
+	assert.Equal(t, 4, more, "either side says how many rows there are")
+	_, more = Judge(Estimate{Blocks: 6, High90: 1, PSlower: 1}, 1, 0.05, 0, Alpha)
+	assert.Equal(t, 1, more, "a p-value of 0 does not")
 
 	assert.Equal(t, most-10, needed(scaled(x, 1e6), 1, 0.02))
 	assert.Equal(t, 1, needed(sample(1, most, 0, 1e6), 1, 0.02))

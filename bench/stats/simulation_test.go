@@ -21,7 +21,7 @@ type world struct {
 }
 
 const (
-	driftPerSlice = 0.01 // sd; over a block of 30 rounds it adds up to 8 %
+	driftPerSlice = 0.01 // sd of a random walk
 	blockEffect   = 0.05
 )
 
@@ -109,7 +109,7 @@ var (
 // An estimator is a way from slices to an estimate.
 type estimator func(arms [2][][]float64) Estimate
 
-func ours(arms [2][][]float64) Estimate { return Compare(logRatios(arms)) }
+func ours(arms [2][][]float64) Estimate { return estimate(logRatios(arms)) }
 
 // perBlock is an estimator that compares one number of either arm per block.
 func perBlock(of func(rounds []float64) float64) estimator {
@@ -118,7 +118,7 @@ func perBlock(of func(rounds []float64) float64) estimator {
 		for i := range arms[0] {
 			x = append(x, math.Log(of(arms[1][i])/of(arms[0][i])))
 		}
-		return Compare(x)
+		return estimate(x)
 	}
 }
 
@@ -136,33 +136,29 @@ func experiments(full int) int {
 func chance(p float64, n int) float64 { return 4 * math.Sqrt(p*(1-p)/float64(n)) }
 
 // coverage returns the share of experiments whose interval holds the truth, a
-// difference of 2 % in half of them: that of t, and that of the bootstrap. The
-// p-values are those of the experiments without a difference.
-func (w world) coverage(n int, estimate estimator) (t, boot float64, p []float64) {
-	rng := rand.New(rand.NewPCG(uint64(w.blocks), uint64(w.rounds)))
+// difference of 2 % in half of them, and the p-values of the other half.
+func (w world) coverage(n int, estimate estimator) (share float64, p []float64) {
+	rng := rand.New(rand.NewPCG(1, uint64(w.blocks)))
 	for i := range n {
 		truth := float64(i%2) * math.Log(1.02)
 		e := estimate(w.experiment(rng, truth))
 		if e.Low <= truth && truth <= e.High {
-			t += 1 / float64(n)
-		}
-		if e.BootLow <= truth && truth <= e.BootHigh {
-			boot += 1 / float64(n)
+			share += 1 / float64(n)
 		}
 		if truth == 0 {
 			p = append(p, e.PSlower)
 		}
 	}
-	return t, boot, p
+	return share, p
 }
 
 // power returns the share of experiments with a true difference of 2 % that are
 // judged Slower as the only row, and the mean SD and MDE.
-func (w world) power(n int, floor float64, estimate estimator) (found, sd, mde float64) {
+func (w world) power(n int, floor, alpha float64, estimate estimator) (found, sd, mde float64) {
 	rng := rand.New(rand.NewPCG(uint64(w.blocks), uint64(w.rounds)))
 	for range n {
 		e := estimate(w.experiment(rng, math.Log(1.02)))
-		if verdict, _ := Judge(e, e.PSlower, e.PFaster, floor, Alpha); verdict == Slower {
+		if verdict, _ := Judge(e, e.PSlower, e.PFaster, floor, alpha); verdict == Slower {
 			found += 1 / float64(n)
 		}
 		sd += e.SD / float64(n)
@@ -172,38 +168,52 @@ func (w world) power(n int, floor float64, estimate estimator) (found, sd, mde f
 }
 
 // The 95 % intervals cover the truth in 94 to 96 % of experiments, and p-values
-// are spread evenly: at most a share of p of them is p or less, for every p.
+// are spread evenly: a share of p of them is at most p, for every p.
 func TestCoverage(t *testing.T) {
 	for _, w := range worlds {
 		n := experiments(10_000)
-		if w.blocks > exactBlocks {
-			n /= 2
-		}
-		share, boot, p := w.coverage(n, ours)
-		rejected := 0
-		for _, v := range p {
+		share, p := w.coverage(n, ours)
+		rejected, farthest := 0, 0.0
+		slices.Sort(p)
+		for i, v := range p {
 			if v < Alpha {
 				rejected++
 			}
+			if i+1 == len(p) || p[i+1] > v { // the last of equal ones
+				farthest = max(farthest, math.Abs(float64(i+1)/float64(len(p))-v))
+			}
 		}
 		at1 := float64(rejected) / float64(len(p))
-		t.Logf("%-42s n %5d: t covers %.4f, bootstrap %.4f, rejected at 1 %%: %.4f", w.name, n, share, boot, at1)
+		t.Logf("%-42s n %5d: covers %.4f, rejects at 1 %%: %.4f, p farthest from even %.4f",
+			w.name, n, share, at1, farthest)
 		room := 0.01
 		if testing.Short() {
 			room += chance(0.95, n)
 		}
 		assert.InDelta(t, 0.95, share, room, w.name)
-		assert.InDelta(t, share, boot, 0.01+chance(0.95, n)/4, w.name)
 		assert.Less(t, at1, 0.01+chance(0.01, len(p)), w.name)
-		slices.Sort(p)
-		farthest := 0.0
-		for i, v := range p {
-			if i+1 == len(p) || p[i+1] > v+1e-9 { // the last of equal ones
-				farthest = max(farthest, math.Abs(float64(i+1)/float64(len(p))-v))
+		assert.Less(t, farthest, 2.23/math.Sqrt(float64(len(p))), w.name) // Kolmogorov's limit at 0.01 %
+	}
+}
+
+// The bootstrap covers as often as t, give or take 1.5 %.
+func TestBootstrapAgrees(t *testing.T) {
+	for _, w := range worlds {
+		rng := rand.New(rand.NewPCG(6, uint64(w.blocks)))
+		n := experiments(1500)
+		var covered, boot int
+		for range n {
+			e := Compare(logRatios(w.experiment(rng, 0)))
+			if e.Low <= 0 && 0 <= e.High {
+				covered++
+			}
+			if e.BootLow <= 0 && 0 <= e.BootHigh {
+				boot++
 			}
 		}
-		// Kolmogorov's limit at 0.1 %.
-		assert.Less(t, farthest, 1.95/math.Sqrt(float64(len(p))), w.name)
+		t.Logf("%-42s n %5d: t covers %.4f, the bootstrap %.4f", w.name, n,
+			float64(covered)/float64(n), float64(boot)/float64(n))
+		assert.InDelta(t, covered, boot, 0.015*float64(n)+2, w.name)
 	}
 }
 
@@ -276,7 +286,7 @@ func TestPower(t *testing.T) {
 	n := experiments(600)
 	for _, w := range []world{oneProcessor, twoProcessors} {
 		for _, floor := range []float64{0, 0.01, 0.02} {
-			found, sd, mde := w.power(n, floor, ours)
+			found, sd, mde := w.power(n, floor, Alpha, ours)
 			t.Logf("%s, %d blocks, sd %.4f, MDE %.4f, floor %v: a true 2 %% is found in %.3f",
 				w.name, w.blocks, sd, mde, floor, found)
 			if floor < 0.02 {
@@ -288,9 +298,14 @@ func TestPower(t *testing.T) {
 	}
 	w := oneProcessor
 	for _, w.blocks = range []int{10, 12, 16} {
-		found, _, _ := w.power(n, 0.01, ours)
-		t.Logf("%s, %d blocks, floor 0.01: a true 2 %% is found in %.3f", w.name, w.blocks, found)
+		found, _, _ := w.power(n, 0.01, Alpha, ours)
+		strictly, _, _ := w.power(n, 0.01, Strict, ours)
+		t.Logf("%s, %d blocks, floor 0.01: a true 2 %% is found in %.3f, strictly in %.3f",
+			w.name, w.blocks, found, strictly)
 		assert.Greater(t, found, 0.95-chance(0.95, n))
+		if w.blocks >= 12 {
+			assert.Greater(t, strictly, 0.95-chance(0.95, n))
+		}
 	}
 }
 
@@ -305,7 +320,7 @@ func TestMDE(t *testing.T) {
 		for i := range x {
 			x[i] = mde + rng.NormFloat64()
 		}
-		if e := Compare(x); e.PSlower < Alpha {
+		if e := estimate(x); e.PSlower < Alpha {
 			found++
 		}
 	}
@@ -329,19 +344,19 @@ func TestOtherEstimatorsFail(t *testing.T) {
 		"ratio of minima":          perBlock(slices.Min),
 		"rounds of different time": unpaired,
 	} {
-		found, _, _ := oneProcessor.power(n, 0, estimate)
+		found, _, _ := oneProcessor.power(n, 0, Alpha, estimate)
 		t.Logf("%s: a true 2 %% is found in %.3f", name, found)
 		assert.Less(t, found, 0.7+chance(0.7, n), name)
 	}
 	w := world{"", 6, 30, normal(0.02), normal(0.04)}
-	share, _, _ := w.coverage(n, func(arms [2][][]float64) Estimate {
+	share, _ := w.coverage(n, func(arms [2][][]float64) Estimate {
 		var x []float64
 		for i := range arms[0] {
 			for j := range arms[0][i] {
 				x = append(x, math.Log(arms[1][i][j]/arms[0][i][j]))
 			}
 		}
-		return Compare(x)
+		return estimate(x)
 	})
 	t.Logf("slices as samples: covers %.4f", share)
 	assert.Less(t, share, 0.8+chance(0.8, n))
@@ -393,7 +408,7 @@ func TestSkewedBlocksAreCoveredLess(t *testing.T) {
 			for i := range x {
 				x[i] = 0.01 * rng.ExpFloat64()
 			}
-			if e := Compare(x); e.Low <= 0.01 && 0.01 <= e.High {
+			if e := estimate(x); e.Low <= 0.01 && 0.01 <= e.High {
 				covered++
 			}
 		}

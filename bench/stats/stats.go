@@ -17,8 +17,8 @@
 // Limits: a block whose two arms differ by luck of their processes is noise
 // that only more blocks reduce. The tests and the interval take that noise to be
 // symmetric about its centre: exchanging the arms of a null comparison mirrors
-// the log ratio, so there it is; an interval about a true difference whose noise
-// is skewed covers less than it says, most with few blocks. Repeated looks at
+// the log ratio, so there it is. An interval about a true difference with skewed
+// noise misses it more often than it says, the more so with few blocks. Repeated looks at
 // growing data need their own correction, unless what stops them is the width
 // of the interval alone.
 //
@@ -47,9 +47,9 @@ const (
 )
 
 // LogRatio is the difference of two arms in one block: the median over rounds of
-// the natural logarithm of head/base. base[i] and head[i] are of the same round;
-// what one of them lacks at its end is left out, and so are rounds where a value
-// is negative, infinite or NaN. Two zeros do not differ (0), and a change from or
+// the natural logarithm of head/base. base[i] and head[i] are of the same round,
+// NaN where it was not measured. Left out are what one of them lacks at its end
+// and rounds in which a value is negative, infinite or NaN. Two zeros do not differ (0), and a change from or
 // to zero counts as a factor of a million. Without a round left it is NaN, which
 // Compare leaves out.
 func LogRatio(base, head []float64) float64 {
@@ -88,7 +88,7 @@ type Estimate struct {
 	Low90, High90     float64 // 90 %: inside the floors is what two one-sided tests at 5 % call equivalent
 	BootLow, BootHigh float64 // 95 % by the studentised bootstrap, a check of Low and High that assumes no normality
 	PSlower, PFaster  float64 // one-sided sign-flip permutation tests of no difference against Mean > 0, Mean < 0
-	MDE               float64 // the smallest difference found with 90 % power at one-sided 1 %, as the only row, without a floor
+	MDE               float64 // found with about 90 % power at one-sided 1 %, as the only row and without a floor
 }
 
 // Compare estimates the difference from the log ratios of blocks, each one block
@@ -99,12 +99,21 @@ type Estimate struct {
 // bootstrap is that of Efron and Tibshirani, An Introduction to the Bootstrap
 // (1993), chapter 12.
 func Compare(logRatios []float64) Estimate {
-	x := make([]float64, 0, len(logRatios))
-	for _, v := range logRatios {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			x = append(x, v)
-		}
+	x := slices.DeleteFunc(slices.Clone(logRatios), func(v float64) bool {
+		return math.IsNaN(v) || math.IsInf(v, 0)
+	})
+	e := estimate(x)
+	if len(x) > 1 {
+		low, high := studentised(x, e.Mean, e.SD)
+		se := e.SD / math.Sqrt(float64(len(x)))
+		e.BootLow, e.BootHigh = e.Mean-high*se, e.Mean-low*se
 	}
+	return e
+}
+
+// estimate is Compare of finite values without the bootstrap, on which no verdict
+// depends and which takes most of the time.
+func estimate(x []float64) Estimate {
 	inf := math.Inf(1)
 	e := Estimate{
 		Blocks: len(x), Mean: math.NaN(), SD: inf, MDE: inf,
@@ -118,14 +127,10 @@ func Compare(logRatios []float64) Estimate {
 		return e
 	}
 	e.Mean, e.SD = meanSD(x)
-	se := e.SD / math.Sqrt(float64(len(x)))
-	half := se * quantileT(0.975, len(x)-1)
-	e.Low, e.High = e.Mean-half, e.Mean+half
-	half = se * quantileT(0.95, len(x)-1)
-	e.Low90, e.High90 = e.Mean-half, e.Mean+half
-	e.MDE = se * (quantileT(0.99, len(x)-1) + quantileT(0.90, len(x)-1))
-	low, high := studentised(x, e.Mean, e.SD)
-	e.BootLow, e.BootHigh = e.Mean-high*se, e.Mean-low*se
+	df, se := len(x)-1, e.SD/math.Sqrt(float64(len(x)))
+	e.Low, e.High = e.Mean-se*quantileT(0.975, df), e.Mean+se*quantileT(0.975, df)
+	e.Low90, e.High90 = e.Mean-se*quantileT(0.95, df), e.Mean+se*quantileT(0.95, df)
+	e.MDE = se * (quantileT(0.99, df) + quantileT(0.90, df))
 	return e
 }
 
