@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"informerlab/bench/run"
@@ -29,10 +30,10 @@ type Plan struct {
 	Procs  int     // GOMAXPROCS of workers
 	Rounds int
 	// A comparison ends with the first block after which all intervals are
-	// narrow enough for a verdict, at least MinBlocks, or before the block that
-	// would not be over within Budget.
-	MinBlocks, MaxBlocks int
-	Budget               time.Duration
+	// narrow enough for a verdict, or before the block that would not be over
+	// within Budget, or with MaxBlocks.
+	MaxBlocks int
+	Budget    time.Duration
 	Seed                 uint64
 	Args                 []string
 	Progress             *run.Progress
@@ -95,33 +96,31 @@ func (p *Plan) enough(began time.Time, blocks int, slices []run.Slice) bool {
 	if p.Budget > 0 && spent+spent/time.Duration(blocks) > p.Budget {
 		return true
 	}
-	if blocks < p.MinBlocks {
-		return false
-	}
 	c := Sides(slices, p.Rules)
+	least := stats.Fewest(float64(len(c.Rows)), p.Alpha) + spareBlocks
 	for _, control := range c.Controls {
-		if !narrow(control.Row) {
+		if !narrow(control.Row, least) {
 			return false
 		}
 	}
 	for _, r := range c.Rows {
-		if !narrow(r) {
+		if !narrow(r, least) {
 			return false
 		}
 	}
 	return true
 }
 
-// narrow reports whether a row's 90 % interval is at most as wide as its floor
-// is far: half of it to either side.
-func narrow(r Row) bool {
-	half := (r.High90 - r.Low90) / 2
-	return half <= r.Floor/2 && r.Estimate.Blocks >= fewestBlocks
-}
+// spareBlocks are measured beyond the fewest with which a permutation test can
+// be significant, where a single block with another sign would spoil it. With
+// four, a difference of twice the scatter of blocks is found in 99 of 100.
+const spareBlocks = 4
 
-// fewestBlocks is the least number of blocks with which a sign-flip test of a
-// few rows can be significant at 1 %: 2^-10 < 0.01 / 10.
-const fewestBlocks = 10
+// narrow reports whether a row has enough blocks and a 90 % interval that reaches
+// at most half as far to either side as the floor.
+func narrow(r Row, least int) bool {
+	return r.Estimate.Blocks >= least && (r.High90-r.Low90)/2 <= math.Log1p(r.Floor)/2
+}
 
 // String tells a row in one line.
 func (r Row) String() string {

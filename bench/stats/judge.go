@@ -77,7 +77,7 @@ func Judge(e Estimate, holmSlower, holmFaster, floor, alpha float64) (Verdict, i
 		return Equivalent, 0
 	}
 	rows := max(ratio(holmSlower, e.PSlower), ratio(holmFaster, e.PFaster))
-	total := max(e.Blocks+1, fewest(rows, alpha), blocksFor(e, limit/2))
+	total := max(e.Blocks+1, Fewest(rows, alpha), blocksFor(e, limit/2))
 	return Inconclusive, total - e.Blocks
 }
 
@@ -89,9 +89,9 @@ func ratio(adjusted, p float64) float64 {
 	return 1
 }
 
-// fewest returns how many blocks the exact permutation test needs to be
+// Fewest returns how many blocks the exact permutation test needs to be
 // significant when Holm multiplies by rows and all blocks agree.
-func fewest(rows, alpha float64) int {
+func Fewest(rows, alpha float64) int {
 	return int(math.Floor(math.Log2(rows/alpha))) + 1
 }
 

@@ -52,11 +52,8 @@ type Row struct {
 	Label   string    `json:"row"`
 	Side    string    `json:"side"` // compared with base
 	Floor   float64   `json:"floor"`
-	Mean    float64   `json:"mean"` // as all that follow, a logarithm of a ratio
-	Low     float64   `json:"low"`  // of the 95 % interval
-	High    float64   `json:"high"`
 	Verdict string    `json:"verdict"`
-	Blocks  []float64 `json:"blocks"`
+	Blocks  []float64 `json:"blocks"` // logarithms of ratios to base
 }
 
 // A Plan is a series of equal trials.
@@ -119,7 +116,7 @@ func (p *Plan) trial(ctx context.Context, n int) (*Trial, error) {
 func rowOf(r compare.Row, side string) Row {
 	return Row{
 		Label: r.Workload + " " + r.Buffer + " " + r.Unit, Side: side, Floor: r.Floor,
-		Mean: r.Mean, Low: r.Low, High: r.High, Verdict: string(r.Verdict), Blocks: r.Logs,
+		Verdict: string(r.Verdict), Blocks: r.Logs,
 	}
 }
 

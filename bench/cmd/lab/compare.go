@@ -26,7 +26,7 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	base := flags.String("base", "", "`program`, a lab of another checkout; \"\" = this one")
 	head := flags.String("head", "", "`program`; \"\" = this one")
 	procs := flags.Int("procs", 1, "GOMAXPROCS: 1 compares processor time, more the time by the clock and latency")
-	rounds := flags.Int("rounds", 25, "measured runs per process")
+	rounds := flags.Int("rounds", 12, "measured runs per process")
 	blocks := flags.Int("blocks", 60, "process blocks at most")
 	budget := flags.Duration("budget", 45*time.Second, "time at most")
 	percent := flags.Float64("percent", 3, "by which the control is made slower")
@@ -89,7 +89,7 @@ func (l *lab) comparison(specs specsFlag, buffers buffersFlag, settings specsFla
 	if err != nil {
 		return nil, err
 	}
-	p := &compare.Plan{Base: self, Head: self, Workloads: workloads, MinBlocks: 12, Args: l.argv}
+	p := &compare.Plan{Base: self, Head: self, Workloads: workloads, Args: l.argv}
 	for _, arm := range chosen {
 		p.Buffers = append(p.Buffers, compare.Buffer{Name: arm.Buffer, Traits: arm.Traits})
 	}

@@ -26,7 +26,7 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 	inject := flags.Float64("inject", 0, "percent by which head is slower; 0 = base and head are the same")
 	busy := flags.Float64("busy", 0, "share of the time in which another program keeps a processor busy")
 	procs := flags.Int("procs", 1, "GOMAXPROCS")
-	rounds := flags.Int("rounds", 25, "measured runs per process")
+	rounds := flags.Int("rounds", 12, "measured runs per process")
 	blocks := flags.Int("blocks", 60, "process blocks at most")
 	budget := flags.Duration("budget", 20*time.Second, "time of a comparison at most")
 	percent := flags.Float64("percent", 3, "by which the control is made slower")
