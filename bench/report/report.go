@@ -1,5 +1,5 @@
 // Package report turns the raw text of a run into tables. Rows are workloads,
-// columns are buffers, one table per unit; each figure is a median over process
+// columns are buffers (or, where programs are compared, sides), one table per unit; each figure is a median over process
 // blocks, with the ratio to a base column and the p-value of that comparison.
 //
 //	raw.txt ── Read ──▶ Results ── Write ──▶ tables, then what follows from them
@@ -126,7 +126,9 @@ func (r *Results) Write(w io.Writer, base string) error {
 		t.write(&text)
 	}
 	if len(tables) > 0 {
-		r.writeDerived(&text)
+		if !r.sided() {
+			r.writeDerived(&text)
+		}
 		text.WriteString(legend)
 		if len(r.losses) > 0 {
 			text.WriteString(lossLegend)
@@ -136,6 +138,14 @@ func (r *Results) Write(w io.Writer, base string) error {
 		return fmt.Errorf("report: write: %w", err)
 	}
 	return nil
+}
+
+// sided reports whether the results compare programs, side by side, rather than
+// buffers.
+func (r *Results) sided() bool {
+	return slices.ContainsFunc(r.records, func(record *benchfmt.Result) bool {
+		return bytes.Contains(record.Name, []byte("/side="))
+	})
 }
 
 // rowName shortens the name of a benchmark to what tells rows apart.
@@ -154,7 +164,11 @@ func (r *Results) tables(base string) ([]*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("report: table projection: %w", err)
 	}
-	byColumn, err := parser.Parse("/buffer", filter)
+	columns, first := "/buffer", DefaultBase
+	if r.sided() {
+		columns, first = "/side", "base"
+	}
+	byColumn, err := parser.Parse(columns, filter)
 	if err != nil {
 		return nil, fmt.Errorf("report: column projection: %w", err)
 	}
@@ -195,7 +209,7 @@ func (r *Results) tables(base string) ([]*table, error) {
 	for _, key := range keys {
 		t := tables[key]
 		t.config = configText(key, byTable)
-		t.finish(cmp.Or(base, DefaultBase))
+		t.finish(cmp.Or(base, first))
 		sorted = append(sorted, t)
 	}
 	slices.SortStableFunc(sorted, func(a, b *table) int {

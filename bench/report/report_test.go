@@ -65,6 +65,17 @@ func TestAdd(t *testing.T) {
 	assert.Contains(t, out.String(), "other-sec/event")
 }
 
+// TestSides makes columns of the programs that were compared.
+func TestSides(t *testing.T) {
+	text := "BenchmarkX/buffer=ring/side=head 1 6 ns/event\nBenchmarkX/buffer=ring/side=base 1 5 ns/event\n"
+	results, err := report.Read(strings.NewReader(text), "raw.txt")
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, results.Write(&out, ""))
+	assert.Regexp(t, `base +│ +head`, out.String())
+	assert.Contains(t, out.String(), "X/buffer=ring")
+}
+
 // TestBadInput checks that errors say where.
 func TestBadInput(t *testing.T) {
 	_, err := report.Read(strings.NewReader("goos: linux\nBenchmarkX 1 nonsense\n"), "some/raw.txt")

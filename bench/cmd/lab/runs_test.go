@@ -1,0 +1,96 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// only returns the one folder in parent.
+func only(t *testing.T, parent string) string {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(parent, "2*"))
+	require.NoError(t, err)
+	require.Len(t, folders, 1)
+	return folders[0]
+}
+
+const tiny = "saturate:listeners=1,events=2000"
+
+// TestRunsShowDiff measures a tiny run and looks at it in all ways.
+func TestRunsShowDiff(t *testing.T) {
+	folder := t.TempDir()
+	got := execute(t, folder, "run", "-quiet", "-workload", tiny, "-buffers", "reference,ring",
+		"-blocks", "3", "-rounds", "2")
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.out, "Who does best")
+	path := only(t, filepath.Join(folder, "results"))
+	name := filepath.Base(path)
+
+	got = execute(t, folder, "runs")
+	assert.Regexp(t, name+` +complete +3 +2 +1 `, got.out)
+	got = execute(t, folder, "show", name)
+	assert.Contains(t, got.out, name+": complete, 3 blocks, 12 slices\nlab run -quiet -workload "+tiny)
+	assert.Contains(t, got.out, "FIFO, lossless, unbounded")
+	got = execute(t, folder, "diff", name, path)
+	assert.Regexp(t, `ring +ns/event .* ~1x +1\.000 +3, 3`, got.out)
+	assert.NotContains(t, got.out, "wakeups", "details are left out")
+
+	other := filepath.Join(folder, "other")
+	require.NoError(t, os.CopyFS(other, os.DirFS(path)))
+	manifest, err := os.ReadFile(filepath.Join(other, "run.json"))
+	require.NoError(t, err)
+	text := strings.Replace(string(manifest), `"cores": `, `"cores": 9`, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(other, "run.json"), []byte(text), 0o666))
+	refused(t, folder, "diff "+name+" other", "the runs are of different machines: ")
+	refused(t, folder, "diff "+name, "found 1 runs, expected two")
+	refused(t, folder, "show nowhere", "nowhere: no run in it")
+	refused(t, folder, "show", "expected a run")
+	refused(t, folder, "runs -out nowhere", "nowhere")
+	refused(t, folder, "resume "+path, "the run is complete")
+	refused(t, folder, "resume other", "the run is complete")
+
+	raw := filepath.Join(path, "raw.txt")
+	require.NoError(t, os.Truncate(raw, 100))
+	refused(t, folder, "report "+path, "raw.txt: cut short: found 100 bytes, expected ")
+}
+
+// TestCompare compares lab with itself made much slower, and with itself.
+func TestCompare(t *testing.T) {
+	folder := t.TempDir()
+	args := strings.Fields("compare -quiet -buffers ring -percent 400 -rounds 2 -blocks 14 -workload " + tiny)
+	got := execute(t, folder, append(args, "-inject", "300")...)
+	assert.Equal(t, exitFailed, got.status, "%s%s", got.out, got.errOut)
+	assert.Contains(t, got.out, "**slower: 1 of 1** (1 rows, up to 14 process blocks")
+	assert.Contains(t, got.errOut, "lab: head is slower than base")
+	got = execute(t, folder, append(args, "-percent", "0")...)
+	assert.Equal(t, exitUnfit, got.status, "a slowdown that is none cannot be found: %s%s", got.out, got.errOut)
+	assert.Contains(t, got.out, "**unfit")
+	refused(t, t.TempDir(), "compare -base nowhere", "nowhere")
+	refused(t, t.TempDir(), "compare -buffers none", `unknown buffer "none"`)
+	refused(t, t.TempDir(), "compare -rounds 0", "expected numbers from 1 on")
+	refused(t, t.TempDir(), "compare -workload none", `unknown workload "none"`)
+}
+
+// TestTrials measures two trials, one of them in a second call.
+func TestTrials(t *testing.T) {
+	folder := t.TempDir()
+	args := strings.Fields("trials -buffers ring -rounds 2 -blocks 2 -busy 0.5 -gates 5 -workload " + tiny)
+	got := execute(t, folder, append(args, "-n", "1", "t.jsonl")...)
+	require.Zero(t, got.status, got.errOut)
+	assert.Contains(t, got.errOut, "trial 1/1: ")
+	got = execute(t, folder, append(args, "-n", "2", "t.jsonl")...)
+	require.Zero(t, got.status, got.errOut)
+	assert.NotContains(t, got.errOut, "trial 1/", "the file has it")
+	assert.Contains(t, got.out, "2 comparisons, programs that are the same: 0 slower, 2 unfit")
+	assert.Contains(t, got.out, "0 of 5 gates of 10 rows made of their blocks are red")
+	assert.NotContains(t, tree(t, folder), "scratch")
+	refused(t, folder, "trials", "expected the file")
+	refused(t, folder, "trials -busy 2 t.jsonl", "-busy")
+	refused(t, folder, "busy 2 1", "expected a share")
+	refused(t, folder, "busy", "expected a share of the time and a seed")
+}
