@@ -34,9 +34,9 @@ type Plan struct {
 	// within Budget, or with MaxBlocks.
 	MaxBlocks int
 	Budget    time.Duration
-	Seed                 uint64
-	Args                 []string
-	Progress             *run.Progress
+	Seed      uint64
+	Args      []string
+	Progress  *run.Progress
 }
 
 // arms returns all arms, those of one buffer beside each other.

@@ -1,6 +1,7 @@
 // Package report turns the raw text of a run into tables. Rows are workloads,
-// columns are buffers (or, where programs are compared, sides), one table per unit; each figure is a median over process
-// blocks, with the ratio to a base column and the p-value of that comparison.
+// columns are buffers (where programs are compared: sides), one table per unit;
+// each figure is a median over process blocks, with the ratio to a base column and
+// the p-value of that comparison.
 //
 //	raw.txt ── Read ──▶ Results ── Write ──▶ tables, then what follows from them
 //

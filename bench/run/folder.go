@@ -209,10 +209,14 @@ func (f *Folder) config(arm Arm) []benchfmt.Config {
 		loss = ""
 	}
 	env := f.manifest.Environment
+	procs := env.GOMAXPROCS
+	if arm.Procs > 0 {
+		procs = arm.Procs
+	}
 	var config []benchfmt.Config
 	for _, kv := range [][2]string{
 		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"pkg", "informerlab/bench"},
-		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(env.GOMAXPROCS)}, {report.LossKey, loss},
+		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(procs)}, {report.LossKey, loss},
 	} {
 		if kv[1] != "" {
 			// A literal, as Result.SetConfig makes keys that a writer leaves out.
