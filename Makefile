@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench bench-quick micro flame verify fidelity lint ci build peers clean
+.PHONY: help test bench bench-quick bench-full micro flame verify fidelity lint ci build peers clean
 ARGS ?=
 
 help: ## print this menu
@@ -17,7 +17,11 @@ bench: ## measure reference, ring and client-go under the default workloads (5 m
 
 bench-quick: ## the same in a minute, with fewer workloads and less sharply
 	@scripts/build
-	@.build/lab run -quick $(ARGS)
+	@.build/lab run -suite quick $(ARGS)
+
+bench-full: ## every figure of the report, in half an hour; killed, lab resume goes on
+	@scripts/build
+	@.build/lab run -suite full -profile $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation
 	cd bench/peers && go run ./micro $(ARGS)

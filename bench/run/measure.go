@@ -1,6 +1,9 @@
 package run
 
 import (
+	"fmt"
+	"strings"
+
 	"informerlab/loadgen"
 )
 
@@ -58,24 +61,62 @@ func guess(w loadgen.Workload) float64 {
 	return least + calls*float64(w.EventCount())
 }
 
-// DefaultBuffers are measured when none is named: the yardstick, its plain rival
-// and the real thing. The whole catalogue would take three times as long.
-var DefaultBuffers = []string{"reference", "ring", "client-go"}
-
-// Default returns the workloads that are measured when none is named.
-func Default() []loadgen.Workload {
-	return parsed("saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
-		"stall", "stall:stalled=0", "replay:speed=100", "replay:speed=max")
+// A Suite is what is measured together when no workload is named.
+type Suite struct {
+	Name, Summary string
+	Buffers       []string // when none is named either
+	labels        []string
 }
 
-// Quick returns workloads that tell in a minute, less sharply, who does best.
-func Quick() []loadgen.Workload {
-	return parsed("saturate:listeners=1,events=20000", "saturate:listeners=8,events=20000",
-		"saturate:listeners=64,events=5000", "stall:events=100000")
+// Suites are all there are, the default one first.
+var Suites = []Suite{
+	{
+		// The yardstick, its plain rival and the real thing: all others would take
+		// three times as long.
+		"default", "what make bench measures, in five minutes", []string{"reference", "ring", "client-go"},
+		[]string{
+			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
+			"stall", "stall:stalled=0", "replay:speed=100", "replay:speed=max",
+		},
+	},
+	{
+		"quick", "less, and less sharply, in a minute", []string{"reference", "ring", "client-go"},
+		[]string{
+			"saturate:listeners=1,events=20000", "saturate:listeners=8,events=20000",
+			"saturate:listeners=64,events=5000", "stall:events=100000",
+		},
+	},
+	{
+		// Rates reach beyond what reference and client-go can take with eight
+		// handlers, so that the knee of each is seen.
+		"full", "every figure of the report, in half an hour",
+		[]string{
+			"reference", "ring", "chunked", "spsc", "coalescing", "bounded:drop-oldest,cap=1024", "client-go",
+		},
+		[]string{
+			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
+			"steady:listeners=8,rate=25000", "steady:listeners=8,rate=50000", "steady:listeners=8,rate=100000",
+			"steady:listeners=8,rate=150000", "steady:listeners=8,rate=200000", "steady:listeners=8,rate=300000",
+			"stall", "stall:stalled=0", "burst", "slow", "replay:speed=100", "replay:speed=max",
+		},
+	},
 }
 
-func parsed(labels ...string) (all []loadgen.Workload) {
-	for _, label := range labels {
+// SuiteOf returns the suite of this name, or an error that names all.
+func SuiteOf(name string) (*Suite, error) {
+	var names []string
+	for i := range Suites {
+		if Suites[i].Name == name {
+			return &Suites[i], nil
+		}
+		names = append(names, Suites[i].Name)
+	}
+	return nil, fmt.Errorf("run: unknown suite %q: expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Workloads returns the workloads of a suite.
+func (s *Suite) Workloads() (all []loadgen.Workload) {
+	for _, label := range s.labels {
 		w, err := loadgen.ParseWorkload(label)
 		if err != nil {
 			panic(err) // a mistake in the lists above

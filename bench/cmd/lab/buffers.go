@@ -85,7 +85,20 @@ func (b *buffersFlag) Set(value string) error {
 	return nil
 }
 
-// arms returns the arms that specs name, or of the default ones those there are.
+// available returns those of a suite's buffers that there are: outside ones may not
+// be built.
+func available(names []string, p *peers) (there []string) {
+	for _, name := range names {
+		_, err := worker.Find(contestants.Ours(), name)
+		listed := slices.ContainsFunc(p.listings, func(l worker.Listing) bool { return l.Name == name })
+		if err == nil || listed {
+			there = append(there, name)
+		}
+	}
+	return there
+}
+
+// arms returns the arms that specs name; none stands for the default ones.
 func arms(specs []string, p *peers) ([]run.Arm, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -97,11 +110,7 @@ func arms(specs []string, p *peers) ([]run.Arm, error) {
 		all = append(all, worker.Contestant{Name: l.Name, Summary: l.Summary, Traits: l.Traits})
 	}
 	if len(specs) == 0 {
-		for _, c := range all {
-			if slices.Contains(run.DefaultBuffers, c.Name) {
-				specs = append(specs, c.Name)
-			}
-		}
+		specs = available(run.Suites[0].Buffers, p)
 	}
 	var arms []run.Arm
 	for _, spec := range specs {
@@ -164,9 +173,11 @@ func (l *lab) list(ctx context.Context, args []string) error {
 	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
 	listBuffers(w, findPeers(ctx, *path))
 	listWorkloads(w)
-	fmt.Fprintf(w, "\nMEASURED\t\tif none is named: %s\n", strings.Join(run.DefaultBuffers, ", "))
-	for _, d := range run.Default() {
-		fmt.Fprintf(w, "\t\t%s\n", d.String())
+	for _, suite := range run.Suites {
+		fmt.Fprintf(w, "\nSUITE %s\t\t%s: %s\n", suite.Name, suite.Summary, strings.Join(suite.Buffers, ", "))
+		for _, workload := range suite.Workloads() {
+			fmt.Fprintf(w, "\t\t%s\n", workload.String())
+		}
 	}
 	return w.Flush()
 }

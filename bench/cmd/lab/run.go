@@ -154,7 +154,7 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	seed := flags.Uint64("seed", 1, "of the order of measurement (that of events is an option of workloads)")
 	profile := flags.Bool("profile", false, "then write CPU and heap profiles, from processes of their own")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
-	quick := flags.Bool("quick", false, "without -workload: a smaller set, for a minute")
+	suiteName := flags.String("suite", run.Suites[0].Name, "`name` of what is measured where no workload is named")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
 	if err := l.parse(flags, args, 0, ""); err != nil {
 		return nil, "", "", err
@@ -171,11 +171,12 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if err != nil {
 		return nil, "", "", usagef("run: %w", err)
 	}
-	switch {
-	case len(workloads) == 0 && *quick:
-		workloads = run.Quick()
-	case len(workloads) == 0:
-		workloads = run.Default()
+	suite, err := run.SuiteOf(*suiteName)
+	if err != nil {
+		return nil, "", "", usagef("run: -suite: %w", err)
+	}
+	if len(workloads) == 0 {
+		workloads = suite.Workloads()
 	}
 	if err := readable(workloads); err != nil {
 		return nil, "", "", err
@@ -187,7 +188,11 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if outside.missing != "" && *peersProgram != peersPath {
 		return nil, "", "", usagef("run: -peers %s: %s", *peersProgram, outside.missing)
 	}
-	chosen, err := arms(buffers, outside)
+	specs = specsFlag(buffers)
+	if len(buffers) == 0 {
+		specs = available(suite.Buffers, outside)
+	}
+	chosen, err := arms(specs, outside)
 	if err != nil {
 		return nil, "", "", usagef("run: %w", err)
 	}
