@@ -5,50 +5,63 @@
 //
 // Each page is the one that `pprof -http` shows, rooted by pipeline stage. Its
 // menus lead to other views, which a saved page does not have, so they are
-// hidden; search, zoom and details work. A page whose name ends in .vs-reference
-// shows in red and green what a buffer spends more and less than the reference
-// in one run.
+// hidden; search, zoom and details work. There are pages of CPU time, of bytes
+// allocated, of the backlog of a stall, and of waiting for locks and for anything.
+//
+// A page whose name ends in .vs-reference shows in red and green what a buffer
+// spends more and less than the reference in one run; in a comparison, one that
+// ends in .vs-base does so for a side of it and the base. Above the graph such a
+// page names the functions that grew most.
 //
 // Limits: pprof's driver keeps global state, so pages are made one after the
 // other, and this package must not be used concurrently.
 package flame
 
 import (
-	"bytes"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"informerlab/bench/worker"
 )
 
-// Profile file names are "workload@buffer.kind.pb.gz", the slashes of the
-// workload's label written as commas.
+// Profile file names are "workload@buffer.kind.pb.gz" or, in a comparison,
+// "workload@buffer@side.kind.pb.gz", the slashes of the workload's label written
+// as commas.
 const (
-	suffix    = ".pb.gz"
-	reference = "reference"
-	// CPU and Heap are the kinds of profile.
-	CPU  = "cpu"
-	Heap = "heap"
+	suffix    = worker.ProfileSuffix
+	reference = "reference" // the buffer that others are compared with in an ordinary run
+	baseSide  = "base"      // the side that others are compared with in a comparison
 )
 
-// FileName returns the name of the file that holds one profile of a run.
-// workload is a label such as "workload=saturate/listeners=8".
-func FileName(workload, buffer, kind string) string {
+// Prefix returns what the names of the files that hold the profiles of one arm
+// begin with, up to the kind. workload is a label such as
+// "workload=saturate/listeners=8"; side is "" in an ordinary run.
+func Prefix(workload, buffer, side string) string {
 	workload = strings.ReplaceAll(strings.TrimPrefix(workload, "workload="), "/", ",")
-	return workload + "@" + strings.ReplaceAll(buffer, "/", "_") + "." + kind + suffix
+	prefix := workload + "@" + strings.ReplaceAll(buffer, "/", "_")
+	if side != "" {
+		prefix += "@" + side
+	}
+	return prefix
 }
 
 // A subject is one profile file.
 type subject struct {
-	path                   string
-	workload, buffer, kind string
-	profile                *profile.Profile
+	path                         string
+	workload, buffer, side, kind string
+	profile                      *profile.Profile
+}
+
+func (s *subject) arm() string {
+	if s.side == "" {
+		return s.buffer
+	}
+	return s.buffer + " " + s.side
 }
 
 // A view is one way to look at a kind of profile.
@@ -60,9 +73,11 @@ type view struct {
 }
 
 var views = []view{
-	{"cpu", CPU, "cpu", ""},
-	{"alloc", Heap, "alloc_space", ""},
-	{"backlog", Heap, "inuse_space", "stall"},
+	{"cpu", worker.CPUProfile, "cpu", ""},
+	{"alloc", worker.HeapProfile, "alloc_space", ""},
+	{"backlog", worker.HeapProfile, "inuse_space", "stall"},
+	{"mutex", worker.MutexProfile, "delay", ""},
+	{"block", worker.BlockProfile, "delay", ""},
 }
 
 // Write makes the pages of all profiles in the folder profiles, and an index of
@@ -81,7 +96,10 @@ func Write(profiles, out string) (string, error) {
 			if v.kind != s.kind || !strings.HasPrefix(s.workload, v.workload) {
 				continue
 			}
-			made, err := writePages(out, s, v, baseOf(subjects, s))
+			if len(s.profile.Sample) == 0 {
+				continue // nobody waited, for instance
+			}
+			made, err := writePages(out, s, v, subjects)
 			if err != nil {
 				return "", err
 			}
@@ -106,8 +124,8 @@ func read(folder string) ([]*subject, error) {
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), suffix)
 		dot := strings.LastIndexByte(name, '.')
-		workload, buffer, found := strings.Cut(name[:max(dot, 0)], "@")
-		if dot < 0 || !found {
+		parts := strings.Split(name[:max(dot, 0)], "@")
+		if len(parts) < 2 || len(parts) > 3 {
 			return nil, fmt.Errorf("flame: %s: expected a name like workload@buffer.kind%s", path, suffix)
 		}
 		data, err := os.ReadFile(path)
@@ -118,15 +136,18 @@ func read(folder string) ([]*subject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("flame: %s: %w", path, err)
 		}
-		s := &subject{path, workload, buffer, name[dot+1:], p}
+		s := &subject{path: path, workload: parts[0], buffer: parts[1], kind: name[dot+1:], profile: p}
+		if len(parts) == 3 {
+			s.side = parts[2]
+		}
 		s.tidy()
 		subjects = append(subjects, s)
 	}
 	return subjects, nil
 }
 
-// The label that the pipeline's goroutines carry, and what stands for it in CPU
-// profiles where there is none. Heap profiles have no labels.
+// The label that the pipeline's goroutines carry, and what stands for it where
+// there is none.
 const (
 	stageLabel = "stage"
 	noStage    = "no stage"
@@ -138,7 +159,7 @@ func (s *subject) tidy() {
 	for _, f := range s.profile.Function {
 		f.Name = withoutTypes(f.Name)
 	}
-	if s.kind != CPU {
+	if !staged(s.profile) {
 		return
 	}
 	for _, sample := range s.profile.Sample {
@@ -177,78 +198,18 @@ func withoutTypes(name string) string {
 	return short.String()
 }
 
-// baseOf returns the reference's profile beside s, or nil.
-func baseOf(subjects []*subject, s *subject) *subject {
+// baseOf returns what s is compared with, and its name, or nil: in an ordinary
+// run the reference's profile, in a comparison that of the base side.
+func baseOf(subjects []*subject, s *subject) (base *subject, name string) {
+	buffer, side, name := reference, "", reference
+	if s.side != "" {
+		buffer, side, name = s.buffer, baseSide, baseSide
+	}
 	for _, other := range subjects {
-		if other.workload == s.workload && other.kind == s.kind && other.buffer == reference && other != s {
-			return other
+		if other.workload == s.workload && other.kind == s.kind && other.buffer == buffer && other.side == side &&
+			other != s {
+			return other, name
 		}
 	}
-	return nil
-}
-
-// writePages writes the page of one view of one profile and, with a base, the
-// page of the difference.
-func writePages(out string, s *subject, v view, base *subject) (link, error) {
-	l := link{subject: s, View: v.Name}
-	name := strings.TrimSuffix(filepath.Base(s.path), "."+s.kind+suffix) + "." + v.Name
-	title := fmt.Sprintf("%s · %s · %s", s.workload, s.buffer, v.Name)
-	var err error
-	if l.Page, err = writePage(out, name, title, v, s, nil); err != nil || base == nil {
-		return l, err
-	}
-	l.Difference, err = writePage(out, name+".vs-"+reference, title+" against "+reference, v, s, base)
-	return l, err
-}
-
-func writePage(out, name, title string, v view, s, base *subject) (file string, err error) {
-	page, err := render(s.profile, profileOf(base), v.sampleIndex, title)
-	if err != nil {
-		return "", fmt.Errorf("flame: %s: %w", s.path, err)
-	}
-	file = name + ".html"
-	if err := os.WriteFile(filepath.Join(out, file), page, 0o666); err != nil {
-		return "", fmt.Errorf("flame: %w", err)
-	}
-	return file, nil
-}
-
-func profileOf(s *subject) *profile.Profile {
-	if s == nil {
-		return nil
-	}
-	return s.profile
-}
-
-// style hides what does not work in a saved page and sets the way back.
-const style = `<style>
-.header .menu-item, .header .title { display: none }
-.back { padding: 0 1em; align-self: center }
-</style>
-`
-
-// render returns the flame graph page of p, or of its difference from base.
-func render(p, base *profile.Profile, sampleIndex, title string) ([]byte, error) {
-	handlers, err := handlersOf(p, base)
-	if err != nil {
-		return nil, err
-	}
-	flamegraph := handlers["/flamegraph"]
-	if flamegraph == nil {
-		return nil, fmt.Errorf("pprof's driver has no flame graph view")
-	}
-	request := httptest.NewRequest(http.MethodGet, "/flamegraph?si="+url.QueryEscape(sampleIndex), nil)
-	recorder := httptest.NewRecorder()
-	flamegraph.ServeHTTP(recorder, request)
-	page := recorder.Body.Bytes()
-	if recorder.Code != http.StatusOK {
-		return nil, fmt.Errorf("pprof's driver: status %d: %s", recorder.Code, bytes.TrimSpace(page))
-	}
-	head, header := []byte("</head>"), []byte(`<div class="header">`)
-	if !bytes.Contains(page, head) || !bytes.Contains(page, header) {
-		return nil, fmt.Errorf("pprof's page has no head or no header to write into")
-	}
-	page = bytes.Replace(page, head, []byte(style+"</head>"), 1)
-	back := `<a class="back" href="index.html">← all pages</a><b>` + escape(title) + `</b>`
-	return bytes.Replace(page, header, append(header, back...), 1), nil
+	return nil, ""
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/flame"
+	"informerlab/bench/worker"
 )
 
 // spin uses the CPU in a frame that a flame graph can show, with type arguments
@@ -28,15 +29,16 @@ func spin[T ~struct{ a, b []string }](until time.Time) (sum int) {
 }
 
 // writeProfiles records profiles of this process under the names of a run.
-func writeProfiles(t *testing.T, folder string, buffers ...string) {
+func writeProfiles(t *testing.T, folder, side string, buffers ...string) {
 	t.Helper()
 	create := func(buffer, kind string) *os.File {
-		f, err := os.Create(filepath.Join(folder, flame.FileName("workload=stall/stalled=1", buffer, kind)))
+		name := flame.Prefix("workload=stall/stalled=1", buffer, side) + "." + kind + worker.ProfileSuffix
+		f, err := os.Create(filepath.Join(folder, name))
 		require.NoError(t, err)
 		return f
 	}
 	for _, buffer := range buffers {
-		cpu := create(buffer, flame.CPU)
+		cpu := create(buffer, worker.CPUProfile)
 		require.NoError(t, pprof.StartCPUProfile(cpu))
 		pprof.Do(context.Background(), pprof.Labels("stage", "listener"), func(context.Context) {
 			spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond))
@@ -44,7 +46,7 @@ func writeProfiles(t *testing.T, folder string, buffers ...string) {
 		spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond)) // of no stage
 		pprof.StopCPUProfile()
 		require.NoError(t, cpu.Close())
-		heap := create(buffer, flame.Heap)
+		heap := create(buffer, worker.HeapProfile)
 		require.NoError(t, pprof.Lookup("heap").WriteTo(heap, 0))
 		require.NoError(t, heap.Close())
 	}
@@ -55,7 +57,7 @@ func writeProfiles(t *testing.T, folder string, buffers ...string) {
 func TestPagesAreSelfContained(t *testing.T) {
 	profiles, out := t.TempDir(), filepath.Join(t.TempDir(), "flame")
 	t.Setenv("HOME", t.TempDir())
-	writeProfiles(t, profiles, "reference", "ring")
+	writeProfiles(t, profiles, "", "reference", "ring")
 
 	index, err := flame.Write(profiles, out)
 	require.NoError(t, err)
@@ -77,7 +79,7 @@ func TestPagesAreSelfContained(t *testing.T) {
 		if page != index {
 			assert.Contains(t, string(text), `href="index.html"`, page)
 		}
-		assert.NotContains(t, string(text), "matched no samples", "%s: heap profiles have no stages", page)
+		assert.NotContains(t, string(text), "matched no samples", page)
 		assert.NotContains(t, string(text), `"FullName":"stage"`, "%s: the label's name is no frame", page)
 	}
 	kept, err := os.ReadDir(os.Getenv("HOME"))
@@ -92,6 +94,57 @@ func TestPagesAreSelfContained(t *testing.T) {
 	text, err := os.ReadFile(index)
 	require.NoError(t, err)
 	assert.Regexp(t, `listener \d+ %`, string(text))
+}
+
+// TestSidesAreComparedWithTheBase makes the pages of a comparison.
+func TestSidesAreComparedWithTheBase(t *testing.T) {
+	profiles, out := t.TempDir(), t.TempDir()
+	writeProfiles(t, profiles, "base", "reference", "ring")
+	writeProfiles(t, profiles, "head", "ring")
+
+	index, err := flame.Write(profiles, out)
+	require.NoError(t, err)
+	differences, err := filepath.Glob(filepath.Join(out, "*.vs-*"))
+	require.NoError(t, err)
+	var names []string
+	for _, path := range differences {
+		names = append(names, filepath.Base(path))
+	}
+	assert.Equal(t, []string{
+		"stall,stalled=1@ring@head.alloc.vs-base.html", "stall,stalled=1@ring@head.backlog.vs-base.html",
+		"stall,stalled=1@ring@head.cpu.vs-base.html",
+	}, names)
+	text, err := os.ReadFile(index)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "<td>ring head</td>")
+	page, err := os.ReadFile(differences[2])
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "ring head · cpu against base")
+	assert.Contains(t, string(page), "grew most")
+}
+
+// TestNobodyWaited checks that a profile without a sample makes no page.
+func TestNobodyWaited(t *testing.T) {
+	profiles, out := t.TempDir(), t.TempDir()
+	writeProfiles(t, profiles, "", "reference", "ring")
+	for _, buffer := range []string{"reference", "ring"} {
+		name := flame.Prefix("workload=stall/stalled=1", buffer, "") + ".mutex" + worker.ProfileSuffix
+		f, err := os.Create(filepath.Join(profiles, name))
+		require.NoError(t, err)
+		p := profileOf()
+		p.SampleType[1].Type = "delay"
+		if buffer == "ring" {
+			p = profileOf(stack{5, []string{"informerlab/a.lock"}})
+			p.SampleType[1].Type = "delay"
+		}
+		require.NoError(t, p.Write(f))
+		require.NoError(t, f.Close())
+	}
+	_, err := flame.Write(profiles, out)
+	require.NoError(t, err)
+	pages, err := filepath.Glob(filepath.Join(out, "*.mutex*"))
+	require.NoError(t, err)
+	assert.Len(t, pages, 2, "of ring, and its difference from none: %v", pages)
 }
 
 // TestBadFolders checks that each error names the file and leaves no pages.

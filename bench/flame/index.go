@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"informerlab/bench/worker"
 )
 
 // A link is one line of the index.
@@ -17,6 +19,7 @@ type link struct {
 	View       string
 	Page       string // file name
 	Difference string // file name; "" = there is nothing to compare with
+	Against    string // what that is
 }
 
 // A share is what one pipeline stage took of a CPU profile.
@@ -25,11 +28,11 @@ type share struct {
 	Percent float64
 }
 
-// A row of the index: one workload and buffer.
+// A row of the index: one workload, buffer and side.
 type row struct {
-	Workload, Buffer string
-	Links            []link
-	Shares           []share
+	Workload, Arm string
+	Links         []link
+	Shares        []share
 }
 
 var index = template.Must(template.New("index").Parse(`<!DOCTYPE html>
@@ -42,34 +45,34 @@ th, td { text-align: left; padding: .3em 1em .3em 0; border-bottom: 1px solid #8
 .stages { font-size: 85% }
 </style></head><body>
 <h1>Flame graphs</h1>
-<p>Profiled apart from the timed runs; all figures are means for one run. The first frames of cpu are
+<p>Profiled apart from the timed runs; all figures are means for one run. The first frames are
 pipeline stages; what has none is the runtime (garbage collector, scheduler), the harness, or a contestant
-from outside. “Against reference” shows the difference: green is less than the reference, red is more.</p>
+from outside. cpu is time on a processor, alloc bytes allocated, backlog bytes in use while handlers stalled,
+mutex the time that others waited for a lock that the function released, block the time that it waited itself.
+“Against …” shows the difference: green is less, red is more; a table names the functions that grew most.</p>
 <table><tr><th>workload</th><th>buffer</th><th>pages</th><th>CPU by stage</th></tr>
-{{range .}}<tr><td>{{.Workload}}</td><td>{{.Buffer}}</td><td>
+{{range .}}<tr><td>{{.Workload}}</td><td>{{.Arm}}</td><td>
 {{range .Links}}<a href="{{.Page}}">{{.View}}</a>
-{{- if .Difference}} (<a href="{{.Difference}}">against reference</a>){{end}}<br>
+{{- if .Difference}} (<a href="{{.Difference}}">against {{.Against}}</a>){{end}}<br>
 {{end}}</td><td class="stages">{{range .Shares}}{{.Stage}} {{printf "%.0f" .Percent}} %<br>{{end}}</td></tr>
 {{end}}</table></body></html>
 `))
 
-func escape(s string) string { return template.HTMLEscapeString(s) }
-
 func writeIndex(path string, subjects []*subject, links []link) error {
 	var rows []*row
 	for _, s := range subjects {
-		same := func(r *row) bool { return r.Workload == s.workload && r.Buffer == s.buffer }
+		same := func(r *row) bool { return r.Workload == s.workload && r.Arm == s.arm() }
 		at := slices.IndexFunc(rows, same)
 		if at < 0 {
 			at = len(rows)
-			rows = append(rows, &row{Workload: s.workload, Buffer: s.buffer})
+			rows = append(rows, &row{Workload: s.workload, Arm: s.arm()})
 		}
 		for _, l := range links {
 			if l.subject == s {
 				rows[at].Links = append(rows[at].Links, l)
 			}
 		}
-		if s.kind == CPU {
+		if s.kind == worker.CPUProfile {
 			rows[at].Shares = shares(s.profile)
 		}
 	}

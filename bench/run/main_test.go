@@ -53,7 +53,8 @@ func fakeWorker() {
 				response.Result = fakeResult(contestant, runs)
 			}
 		case worker.OpProfile:
-			for _, path := range []string{request.CPU, request.Heap} {
+			for _, kind := range []string{worker.CPUProfile, worker.HeapProfile} {
+				path := request.Profiles + "." + kind + worker.ProfileSuffix
 				if err := os.WriteFile(path, []byte("profile"), 0o666); err != nil {
 					panic(err)
 				}

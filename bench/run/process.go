@@ -83,8 +83,8 @@ func (p *process) run(ctx context.Context, timeline bool) (*worker.Result, error
 	return response.Result, err
 }
 
-func (p *process) profile(ctx context.Context, cpu, heap string, atLeast time.Duration) error {
-	request := worker.Request{Op: worker.OpProfile, CPU: cpu, Heap: heap, Seconds: atLeast.Seconds()}
+func (p *process) profile(ctx context.Context, prefix string, atLeast time.Duration) error {
+	request := worker.Request{Op: worker.OpProfile, Profiles: prefix, Seconds: atLeast.Seconds()}
 	_, err := p.ask(ctx, request)
 	return err
 }

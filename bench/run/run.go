@@ -287,8 +287,6 @@ func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, fo
 		return err
 	}
 	d.Progress.show("profile  " + arm.Buffer)
-	file := func(kind string) string {
-		return filepath.Join(folder, flame.FileName(w.BenchName(), arm.Buffer, kind))
-	}
-	return processes[0].profile(ctx, file(flame.CPU), file(flame.Heap), profileSeconds*time.Second)
+	prefix := filepath.Join(folder, flame.Prefix(w.BenchName(), arm.Buffer, ""))
+	return processes[0].profile(ctx, prefix, profileSeconds*time.Second)
 }

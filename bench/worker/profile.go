@@ -9,90 +9,255 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
 )
 
-// Profile runs the workload until want has been profiled, but no longer than four
-// times as long (short runs spend more time on being prepared), and writes the
-// means over its runs: a CPU profile of the timed windows and a heap profile of
-// what they allocated; of a stall also the drain and, in use, the full backlog.
-// Samples carry the labels buffer and workload, and stage where the contestant sets it. Each run
-// is checked as Run does.
-func (s *Session) Profile(cpuPath, heapPath string, want time.Duration) error {
-	var cpus, heaps []*profile.Profile
-	begun := time.Now()
-	for profiled := time.Duration(0); len(cpus) == 0 || profiled < want && time.Since(begun) < 4*want; {
-		var cpu bytes.Buffer
-		var heap *profile.Profile
-		var started time.Time
-		before := func() (err error) {
-			if heap, err = heapProfile(); err != nil {
-				return err
-			}
-			started = time.Now()
-			return pprof.StartCPUProfile(&cpu)
-		}
-		end := func() error {
-			pprof.StopCPUProfile()
-			profiled += time.Since(started)
-			return nil
-		}
-		grown := func() (err error) { heap, err = grownHeap(heap); return err }
-		h := hooks{before: before, after: func() error { return errors.Join(end(), grown()) }}
-		if s.workload.Stalled > 0 && s.workload.Stalls() {
-			h.after, h.drained = grown, end
-		}
-		_, err := s.run(h)
-		pprof.StopCPUProfile() // a failed run may have left it on; else it does nothing
-		if err != nil {
+// The kinds of profile that Session.Profile writes, and the end of their files' names.
+const (
+	CPUProfile    = "cpu"
+	HeapProfile   = "heap"
+	MutexProfile  = "mutex"
+	BlockProfile  = "block"
+	ProfileSuffix = ".pb.gz"
+)
+
+// Profile writes a profile of each kind to prefix + "." + kind + ProfileSuffix:
+// the means over its runs, each checked as Run does.
+//
+//	cpu           of the timed windows, of a stall also the drain
+//	heap          what the timed windows allocated, and left in use; of a stall the full backlog
+//	mutex, block  waiting that ended in the timed windows, of a stall also in the drain
+//
+// The instruments of mutex and block would show in the CPU profile, so they have
+// runs of their own. The workload runs under cpu and heap until want has been
+// profiled, and for a quarter of want under the others, which see nearly all
+// there is instead of a sample; but no longer than four times as long, as short
+// runs spend more time on being prepared. A stall runs once under each.
+//
+// Samples carry the labels of their goroutines: buffer, workload and, where the
+// contestant sets it, stage.
+func (s *Session) Profile(prefix string, want time.Duration) error {
+	passes := []struct {
+		pass
+		want time.Duration
+	}{
+		{pass{probes: []*probe{heap(), cpu()}}, want},
+		{pass{probes: []*probe{mutex(), block()}}, want / 4},
+	}
+	for _, p := range passes {
+		if err := p.play(s, p.want); err != nil {
 			return err
 		}
-		p, err := profile.ParseData(cpu.Bytes())
-		if err != nil {
-			return fmt.Errorf("worker: profile: parse cpu profile: %w", err)
+		for _, probe := range p.probes {
+			if err := writeMean(prefix+"."+probe.kind+ProfileSuffix, probe.taken); err != nil {
+				return err
+			}
 		}
-		cpus, heaps = append(cpus, p), append(heaps, heap)
-		if s.workload.Stalls() {
+	}
+	return nil
+}
+
+// A pass is the runs under some probes, which start in their order and end in the
+// opposite one.
+type pass struct {
+	probes   []*probe
+	who      owners // of the present run
+	started  time.Time
+	profiled time.Duration
+}
+
+// A probe takes one kind of profile of each run.
+type probe struct {
+	kind  string
+	start func() error
+	stop  func() (*profile.Profile, error)
+	full  bool // it ends with the timed window, also if a backlog is still to be drained
+	taken []*profile.Profile
+}
+
+func (p *pass) play(s *Session, want time.Duration) error {
+	h := hooks{before: p.begin, after: func() error { return errors.Join(p.end(false), p.end(true)) }}
+	stalls := s.workload.Stalls()
+	if stalls && s.workload.Stalled > 0 {
+		h.after = func() error { return p.end(true) }
+		h.drained = func() error { return p.end(false) }
+	}
+	for begun := time.Now(); p.profiled == 0 || p.profiled < want && time.Since(begun) < 4*want; {
+		if _, err := s.run(h); err != nil {
+			pprof.StopCPUProfile() // it may have been left on; else this does nothing
+			return err
+		}
+		if stalls {
 			break // backlogs of several runs would add up to one that never was
 		}
 	}
-	return errors.Join(writeMean(cpuPath, cpus), writeMean(heapPath, heaps))
+	return nil
 }
 
-// heapProfile returns the profile of the heap as it is now.
-func heapProfile() (*profile.Profile, error) {
-	runtime.GC()
-	runtime.GC() // the profile is as of the last finished collection
+func (p *pass) begin() (err error) {
+	if p.who, err = ownersNow(); err != nil {
+		return err
+	}
+	for _, probe := range p.probes {
+		if err := probe.start(); err != nil {
+			return fmt.Errorf("worker: profile: %s: %w", probe.kind, err)
+		}
+	}
+	p.started = time.Now()
+	return nil
+}
+
+// end takes the profiles of those probes that end with the full backlog, or of
+// the others.
+func (p *pass) end(full bool) error {
+	if !full {
+		p.profiled += time.Since(p.started)
+	}
+	for _, probe := range slices.Backward(p.probes) {
+		if probe.full != full {
+			continue
+		}
+		taken, err := probe.stop()
+		if err != nil {
+			return fmt.Errorf("worker: profile: %s: %w", probe.kind, err)
+		}
+		p.who.label(taken)
+		probe.taken = append(probe.taken, taken)
+	}
+	return nil
+}
+
+func cpu() *probe {
 	var buf bytes.Buffer
-	if err := pprof.Lookup("heap").WriteTo(&buf, 0); err != nil {
-		return nil, fmt.Errorf("worker: profile: heap: %w", err)
+	return &probe{
+		kind: CPUProfile,
+		start: func() error {
+			buf.Reset()
+			return pprof.StartCPUProfile(&buf)
+		},
+		stop: func() (*profile.Profile, error) {
+			pprof.StopCPUProfile()
+			return profile.ParseData(buf.Bytes())
+		},
 	}
-	p, err := profile.ParseData(buf.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("worker: profile: parse heap profile: %w", err)
-	}
-	return p, nil
 }
 
 // profiler matches what CPU profiling allocates for itself, a megabyte.
 var profiler = regexp.MustCompile(`^runtime/pprof\.StartCPUProfile$`)
 
-// grownHeap returns what was allocated, and what came into use, since before
-// was taken, but for the profiler's own: the load itself was there already.
-func grownHeap(before *profile.Profile) (*profile.Profile, error) {
-	now, err := heapProfile()
-	if err != nil {
+func heap() *probe {
+	collect := func() {
+		runtime.GC()
+		runtime.GC() // the profile is as of the last finished collection
+	}
+	p := growing(HeapProfile, collect, collect)
+	p.full = true
+	grown := p.stop
+	p.stop = func() (*profile.Profile, error) {
+		taken, err := grown()
+		if err == nil {
+			taken.FilterSamplesByName(nil, profiler, nil, nil)
+		}
+		return taken, err
+	}
+	return p
+}
+
+func mutex() *probe {
+	return growing(MutexProfile,
+		func() { runtime.SetMutexProfileFraction(1) },
+		func() { runtime.SetMutexProfileFraction(0) })
+}
+
+// blockRate is from which length on all waiting is seen. What is shorter is
+// sampled, each sample standing for that much, so that the channels of a
+// contestant that wait for each item do not mostly wait for the profiler.
+const blockRate = 10 * time.Microsecond
+
+func block() *probe {
+	return growing(BlockProfile,
+		func() { runtime.SetBlockProfileRate(int(blockRate)) },
+		func() { runtime.SetBlockProfileRate(0) })
+}
+
+// growing returns the probe of a profile that the runtime adds to for as long as
+// the process lives: it takes the difference. The load itself was there already.
+func growing(kind string, on, off func()) *probe {
+	var before *profile.Profile
+	return &probe{
+		kind: kind,
+		start: func() (err error) {
+			on()
+			before, err = snapshot(kind)
+			return err
+		},
+		stop: func() (*profile.Profile, error) {
+			off()
+			now, err := snapshot(kind)
+			if err != nil {
+				return nil, err
+			}
+			before.Scale(-1)
+			return profile.Merge([]*profile.Profile{before, now})
+		},
+	}
+}
+
+// snapshot returns a profile of the runtime's as it is now.
+func snapshot(name string) (*profile.Profile, error) {
+	var buf bytes.Buffer
+	if err := pprof.Lookup(name).WriteTo(&buf, 0); err != nil {
 		return nil, err
 	}
-	before.Scale(-1)
-	grown, err := profile.Merge([]*profile.Profile{before, now})
+	return profile.ParseData(buf.Bytes())
+}
+
+// Owners are the labels of goroutines by the function that they began with. Only
+// CPU samples carry labels by themselves.
+type owners map[string]map[string][]string
+
+// ownersNow returns the labels of the goroutines there are.
+func ownersNow() (owners, error) {
+	p, err := snapshot("goroutine")
 	if err != nil {
-		return nil, fmt.Errorf("worker: profile: heap difference: %w", err)
+		return nil, fmt.Errorf("worker: profile: goroutines: %w", err)
 	}
-	grown.FilterSamplesByName(nil, profiler, nil, nil)
-	return grown, nil
+	who := owners{}
+	for _, sample := range p.Sample {
+		if len(sample.Label) > 0 {
+			who[origin(sample)] = sample.Label
+		}
+	}
+	return who, nil
+}
+
+// label gives samples that have none the labels of the goroutine they are from.
+func (who owners) label(p *profile.Profile) {
+	for _, sample := range p.Sample {
+		if len(sample.Label) == 0 {
+			sample.Label = who[origin(sample)]
+		}
+	}
+}
+
+// shared matches functions that start goroutines for everybody, and those that
+// the compiler makes of a go statement, which not all profiles show.
+var shared = regexp.MustCompile(`^(runtime|sync)[./]|\.gowrap\d+$`)
+
+// origin returns the outermost function of a sample that tells one goroutine from
+// another.
+func origin(sample *profile.Sample) string {
+	for _, location := range slices.Backward(sample.Location) {
+		for _, line := range slices.Backward(location.Line) {
+			if !shared.MatchString(line.Function.Name) {
+				return line.Function.Name
+			}
+		}
+	}
+	return ""
 }
 
 // writeMean writes the mean of the profiles of several runs, so that profiles of

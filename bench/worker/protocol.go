@@ -22,7 +22,7 @@ const (
 	OpPrepare = "prepare" // build the load of one workload for one contestant
 	OpWarm    = "warm"    // run once without measuring
 	OpRun     = "run"     // one measured run
-	OpProfile = "profile" // runs under the CPU and heap profilers, not timed
+	OpProfile = "profile" // runs under the profilers, not timed
 	OpQuit    = "quit"    // end; so does the end of input
 )
 
@@ -38,11 +38,10 @@ type Request struct {
 	// processor, else by the clock. Timeline asks for samples of the run.
 	Spin     float64 `json:"spin,omitempty"`
 	Timeline bool    `json:"timeline,omitempty"`
-	// Seconds is how long to profile at least; CPU and Heap are the files to
-	// write.
-	Seconds float64 `json:"seconds,omitempty"`
-	CPU     string  `json:"cpu,omitempty"`
-	Heap    string  `json:"heap,omitempty"`
+	// Seconds and Profiles are the arguments of Session.Profile: how long, and
+	// what the names of the files begin with.
+	Seconds  float64 `json:"seconds,omitempty"`
+	Profiles string  `json:"profiles,omitempty"`
 }
 
 // A Response is one line from a worker to the driver.
@@ -63,7 +62,7 @@ type Listing struct {
 }
 
 // maxLine is the longest line of the protocol: a request holds at most a workload
-// and two paths.
+// and a path.
 const maxLine = 1 << 20
 
 // Serve answers the requests on in until OpQuit or the end of in. Failed
@@ -125,7 +124,7 @@ func (s *server) answer(r Request) (Response, error) {
 		result, err := s.session.Run()
 		return Response{Result: result}, err
 	case OpProfile:
-		return Response{}, s.session.Profile(r.CPU, r.Heap, time.Duration(r.Seconds*float64(time.Second)))
+		return Response{}, s.session.Profile(r.Profiles, time.Duration(r.Seconds*float64(time.Second)))
 	}
 	return Response{}, fmt.Errorf("worker: unknown operation %q", r.Op)
 }

@@ -3,14 +3,11 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -222,35 +219,4 @@ func TestStartFailureIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Run()
 	require.ErrorContains(t, err, "no such luck")
-}
-
-// TestProfileWritesLabelledProfiles reads back what Profile writes.
-func TestProfileWritesLabelledProfiles(t *testing.T) {
-	for _, spec := range []string{"saturate:listeners=2,events=20000", "stall:events=20000,keys=100"} {
-		folder := t.TempDir()
-		cpu, heap := filepath.Join(folder, "cpu"), filepath.Join(folder, "heap")
-		require.NoError(t, prepare(t, "", spec).Profile(cpu, heap, 300*time.Millisecond), spec)
-		left, err := filepath.Glob(filepath.Join(folder, "*"))
-		require.NoError(t, err)
-		assert.Equal(t, []string{cpu, heap}, left, "no file under another name is left")
-		for _, path := range []string{cpu, heap} {
-			data, err := os.ReadFile(path)
-			require.NoError(t, err)
-			p, err := profile.ParseData(data)
-			require.NoError(t, err)
-			for _, m := range p.Mapping {
-				assert.False(t, filepath.IsAbs(m.File), "%s tells a folder: %s", path, m.File)
-			}
-			for _, sample := range p.Sample {
-				for _, location := range sample.Location {
-					for _, line := range location.Line {
-						assert.NotEqual(t, "runtime/pprof.StartCPUProfile", line.Function.Name, "%s: %s", spec, path)
-					}
-				}
-				for _, buffer := range sample.Label["buffer"] {
-					assert.Equal(t, "fake", buffer)
-				}
-			}
-		}
-	}
 }

@@ -24,7 +24,7 @@ const sampling = "GODEBUG=memprofilerate=4096"
 // calls all else is allocated too, and all that the worker's profiler allocates.
 var (
 	queues   = []string{"cache.(*RealFIFO).", "informerlab/core/queue."}
-	profiler = []string{"runtime/pprof.StartCPUProfile", "worker.heapProfile", "worker.grownHeap"}
+	profiler = []string{"runtime/pprof.StartCPUProfile", "worker.snapshot", "worker.growing"}
 )
 
 // bytesPerPending measures what a pending notification holds on one side.
@@ -39,12 +39,11 @@ func bytesPerPending(side string) (bytes float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	heap := filepath.Join(folder, "heap")
-	request := worker.Request{Op: worker.OpProfile, CPU: filepath.Join(folder, "cpu"), Heap: heap}
-	if _, err = p.ask(request); err != nil {
+	prefix := filepath.Join(folder, "pending")
+	if _, err = p.ask(worker.Request{Op: worker.OpProfile, Profiles: prefix}); err != nil {
 		return 0, err
 	}
-	inUse, err := inUseBytes(heap)
+	inUse, err := inUseBytes(prefix + "." + worker.HeapProfile + worker.ProfileSuffix)
 	return float64(inUse) / pendingEvents, err
 }
 
