@@ -146,6 +146,8 @@ type Handling struct {
 	Expect *Expect
 	// Level is set if they need not hear of every event.
 	Level bool
+	// Bare is set for handlers that only count their calls, see RecorderOptions.
+	Bare bool
 	// Tell hears of the key of each call to a handler; nil = nobody does.
 	Tell func(handler int, key event.Key)
 }
@@ -159,6 +161,7 @@ func (w Workload) NewRecorders(h Handling) []*Recorder {
 			Stall: i < w.Stalled, StallFor: w.Stall, Latency: w.Open() && i >= w.Others(),
 			Level: h.Level || !h.Expect.Ordered, Every: !h.Level && w.Resync == 0, Resyncs: w.Resync > 0,
 			Spend: w.spend(i), Panics: w.Panics / 100,
+			Seed: w.Seed + uint64(i), Bare: h.Bare,
 		}
 		if h.Tell != nil {
 			o.Tell = func(key event.Key) { h.Tell(i, key) }

@@ -266,8 +266,8 @@ func TestRecorderWithoutStartIsAnError(t *testing.T) {
 
 func TestHistogramTakesAnyValue(t *testing.T) {
 	h := NewHistogram()
-	record(h, -time.Second)
-	record(h, 1000*time.Hour)
+	record(h, -time.Second, 1)
+	record(h, 1000*time.Hour, 1)
 	assert.EqualValues(t, 2, h.TotalCount())
 	assert.InEpsilon(t, 10*time.Minute, h.Max(), 0.01)
 }

@@ -121,10 +121,10 @@ func (s *Stream) handed(events []Event, asked, from time.Duration) {
 		if e.Due < 0 {
 			continue
 		}
-		record(s.pace.Lateness, from-max(e.Due, asked))
+		record(s.pace.Lateness, from-max(e.Due, asked), 1)
 		if s.lastDue >= 0 {
 			gap, intended := from-s.lastAt, e.Due-s.lastDue
-			record(s.pace.GapError, max(gap-intended, intended-gap))
+			record(s.pace.GapError, max(gap-intended, intended-gap), 1)
 		}
 		s.lastDue, s.lastAt = e.Due, from
 	}

@@ -86,7 +86,7 @@ func newPipeline(ctx context.Context, spec string, load *loadgen.Load) (worker.P
 }
 
 func (p *pipeline) AddHandler(r *loadgen.Recorder, resync time.Duration) error {
-	registration, err := p.informer.AddHandler(r, informer.HandlerOptions{Resync: &resync})
+	registration, err := p.informer.AddHandler(r.Handler(), informer.HandlerOptions{Resync: &resync})
 	if err != nil {
 		return err
 	}
