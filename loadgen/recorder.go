@@ -124,34 +124,6 @@ func NewRecorder(expect *Expect, o RecorderOptions) *Recorder {
 	return r
 }
 
-// A Handler is what an informer calls.
-type Handler interface {
-	OnAdd(obj event.Object, initial bool)
-	OnUpdate(old, new event.Object)
-	OnDelete(obj event.Object, finalStateUnknown bool)
-}
-
-// Handler returns what an informer of this module is to call for the recorder.
-func (r *Recorder) Handler() Handler {
-	if r.options.Bare {
-		return bare{r}
-	}
-	return r
-}
-
-// bare is the handler of a recorder that only counts.
-type bare struct{ r *Recorder }
-
-func (b bare) OnAdd(event.Object, bool)        { b.count() }
-func (b bare) OnUpdate(_, _ event.Object)      { b.count() }
-func (b bare) OnDelete(_ event.Object, _ bool) { b.count() }
-
-func (b bare) count() {
-	if b.r.calls++; b.r.calls == b.r.next {
-		b.r.pass()
-	}
-}
-
 // skip passes the milestones that were before a late handler's time.
 func (r *Recorder) skip() {
 	for ; r.passed < done; r.passed++ {
@@ -168,7 +140,12 @@ func (r *Recorder) Release(start time.Time) { r.start = start }
 func (r *Recorder) OnAdd(obj event.Object, initial bool) { r.Add(markOf(obj), initial) }
 
 // OnUpdate records an update between two objects of the load.
-func (r *Recorder) OnUpdate(old, new event.Object) { r.Update(markOf(old), markOf(new)) }
+func (r *Recorder) OnUpdate(old, new event.Object) {
+	// Most calls are updates, and of most only the IDs matter.
+	if r.count(encode(callUpdate, false, idOf(old), idOf(new))) {
+		r.updated(markOf(old), markOf(new))
+	}
+}
 
 // OnDelete records the deletion of an object of the load. Of a tombstone a level
 // recorder takes the key.
@@ -189,6 +166,13 @@ func markOf(obj event.Object) Mark {
 	return Mark{}
 }
 
+func idOf(obj event.Object) uint32 {
+	if o, ok := obj.(*Object); ok {
+		return o.id
+	}
+	return 0
+}
+
 // Add records an add by the object's mark.
 func (r *Recorder) Add(m Mark, initial bool) {
 	if r.count(encode(callAdd, initial, 0, m.id)) {
@@ -199,8 +183,12 @@ func (r *Recorder) Add(m Mark, initial bool) {
 // Update records an update by the marks of the old and the new object.
 func (r *Recorder) Update(before, m Mark) {
 	if r.count(encode(callUpdate, false, before.id, m.id)) {
-		r.more(m, before.id == m.id, func(v *view) { v.update(before, m) })
+		r.updated(before, m)
 	}
+}
+
+func (r *Recorder) updated(before, m Mark) {
+	r.more(m, before.id == m.id, func(v *view) { v.update(before, m) })
 }
 
 // Delete records a deletion by the mark of the object that came with it.
@@ -213,8 +201,8 @@ func (r *Recorder) Delete(m Mark, finalStateUnknown bool) {
 // count counts a call, chains it into the checksum, and reports whether that is
 // not all there is to do.
 func (r *Recorder) count(code uint64) (more bool) {
-	if more = r.calls >= r.plain; more && r.calls == r.stallAt {
-		r.block()
+	if more = r.calls >= r.plain; more {
+		r.stop()
 	}
 	r.calls++
 	r.sum = chain(r.sum, code)
@@ -239,7 +227,11 @@ func (r *Recorder) look() {
 	}
 }
 
-func (r *Recorder) block() {
+// stop blocks the call that is to block.
+func (r *Recorder) stop() {
+	if r.calls != r.stallAt {
+		return
+	}
 	r.blocked = time.Now()
 	close(r.stalled)
 	if r.options.StallFor > 0 {

@@ -76,7 +76,9 @@ func (p *process) warm(ctx context.Context) error {
 }
 
 func (p *process) run(ctx context.Context, timeline bool) (*worker.Result, error) {
-	response, err := p.ask(ctx, worker.Request{Op: worker.OpRun, Spin: p.arm.Spin, Timeline: timeline})
+	response, err := p.ask(ctx, worker.Request{
+		Op: worker.OpRun, Spin: p.arm.Spin, Timeline: timeline && !p.arm.Bare, Bare: p.arm.Bare,
+	})
 	if err == nil && response.Result == nil {
 		err = fmt.Errorf("run: worker of %s answered without a result", p.arm)
 	}

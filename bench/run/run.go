@@ -58,6 +58,7 @@ type Arm struct {
 	Side  string
 	Procs int     // GOMAXPROCS of the worker; 0 = this process's
 	Spin  float64 // percent by which each run is made longer: see worker.Request
+	Bare  bool    // runs are not watched, to show what watching costs: see worker.Session
 }
 
 // String returns the arm's label.
@@ -79,6 +80,7 @@ type Plan struct {
 	Rounds    int    // 0 = what each workload has by default
 	Seed      uint64 // of the order
 	Profile   bool   // profile each arm in a process of its own afterwards
+	Timelines bool   // have one taken in every round, not only in the first of a block
 	Args      []string
 	Progress  *Progress
 	// Each, if not nil, is called with each result that counts, by the goroutine
@@ -185,7 +187,7 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 	fitness := d.folder.fitness(w, d.blocks(w)*d.rounds(w))
 	for measured.rounds < d.rounds(w) {
 		d.Progress.show(fmt.Sprintf("round %d/%d", measured.rounds+1, d.rounds(w)))
-		round, err := d.round(ctx, w, processes, rng.Perm(len(d.Arms)), measured.rounds == 0, fitness)
+		round, err := d.round(ctx, w, processes, rng.Perm(len(d.Arms)), d.Timelines || measured.rounds == 0, fitness)
 		if err != nil {
 			// The rounds that all arms finished are a fair sample; keep them.
 			return errors.Join(err, d.folder.write(w, d.Arms, block, measured))

@@ -36,8 +36,10 @@ type Request struct {
 	// Spin is the percentage by which a run is to be made longer, by keeping one
 	// processor busy at its end: by its processor time if the worker has one
 	// processor, else by the clock. Timeline asks for samples of the run.
+	// Bare asks for a run that is not watched: see Session.
 	Spin     float64 `json:"spin,omitempty"`
 	Timeline bool    `json:"timeline,omitempty"`
+	Bare     bool    `json:"bare,omitempty"`
 	// Seconds and Profiles are the arguments of Session.Profile: how long, and
 	// what the names of the files begin with.
 	Seconds  float64 `json:"seconds,omitempty"`
@@ -120,7 +122,7 @@ func (s *server) answer(r Request) (Response, error) {
 	case OpWarm:
 		return Response{}, s.session.Warm()
 	case OpRun:
-		s.session.Spin, s.session.Timeline = r.Spin, r.Timeline
+		s.session.Spin, s.session.Timeline, s.session.Bare = r.Spin, r.Timeline, r.Bare
 		result, err := s.session.Run()
 		return Response{Result: result}, err
 	case OpProfile:

@@ -24,6 +24,10 @@ type Session struct {
 	Spin float64
 	// Timeline lets runs of an open load, or with stops, tell their Timeline.
 	Timeline bool
+	// Bare makes handlers count their calls and do nothing else, so that nothing
+	// but the number of calls is checked of them: to show what the rest costs. It
+	// is for lossless contestants of this module without stops.
+	Bare bool
 
 	contestant Contestant
 	workload   loadgen.Workload
@@ -176,7 +180,7 @@ func (r *run) build(ctx context.Context) error {
 }
 
 func (r *run) handling(load int) loadgen.Handling {
-	return loadgen.Handling{Expect: r.expects[load], Level: r.contestant.Traits.Loss != buffer.Lossless}
+	return loadgen.Handling{Expect: r.expects[load], Level: r.contestant.Traits.Loss != buffer.Lossless, Bare: r.Bare}
 }
 
 // measure takes the figures of one run; the pipelines are started.
