@@ -70,9 +70,11 @@ func (l *list) Set(value string) error {
 
 // The defaults: closed loops with few and with many calls per event, an open one
 // as it is in a cluster, and one that is due faster than any pipeline can run.
+// Many short runs tell more on a machine that others use too than few long ones.
 var (
 	defaultWorkloads = list{
-		"saturate:listeners=1", "saturate:listeners=8", "steady:events=4000", "steady:rate=10000000,events=400000",
+		"saturate:listeners=1,events=40000", "saturate:listeners=8,events=20000",
+		"steady:events=2000", "steady:rate=10000000,events=40000",
 	}
 	defaultBuffers = list{"reference", "ring"}
 )
@@ -121,8 +123,8 @@ func parse(args []string, out io.Writer) (*command, error) {
 	flags.Var(&c.workloads, "workload", "`label` of a workload, again for more (default "+defaultWorkloads.String()+")")
 	flags.Var(&c.buffers, "buffer", "`name` of a buffer with its options, again for more (default "+
 		defaultBuffers.String()+")")
-	flags.IntVar(&c.blocks, "blocks", 20, "`number` of fresh processes of each arm")
-	flags.IntVar(&c.rounds, "rounds", 10, "`number` of runs of each of them")
+	flags.IntVar(&c.blocks, "blocks", 10, "`number` of fresh processes of each arm")
+	flags.IntVar(&c.rounds, "rounds", 25, "`number` of runs of each of them")
 	flags.Uint64Var(&c.seed, "seed", 1, "`number` that decides the orders")
 	flags.StringVar(&c.out, "out", "results/overhead", "`folder` for the folder of the run")
 	err := flags.Parse(args)

@@ -1,0 +1,126 @@
+package overhead
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"informerlab/bench/run"
+	"informerlab/bench/worker"
+	"informerlab/loadgen"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "worker" {
+		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// call runs the command and returns its status and what it prints.
+func call(t *testing.T, args ...string) (status int, out, errOut string) {
+	t.Helper()
+	stderr, err := os.Create(t.TempDir() + "/stderr")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, stderr.Close()) }()
+	var stdout bytes.Buffer
+	status = Main(args, strings.NewReader(""), &stdout, stderr)
+	text, err := os.ReadFile(stderr.Name())
+	require.NoError(t, err)
+	return status, stdout.String(), string(text)
+}
+
+func TestOverheadMeasuresBothSides(t *testing.T) {
+	parent := t.TempDir()
+	status, out, errOut := call(t, "-workload", "saturate:listeners=2,events=300,keys=20",
+		"-workload", "steady:events=300,rate=20000,keys=20",
+		"-buffer", "ring", "-blocks", "2", "-rounds", "2", "-out", parent)
+	require.Zero(t, status, errOut)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 3, out)
+	assert.Contains(t, lines[0], "lab ns/call")
+	assert.Contains(t, lines[1], "saturate:listeners=2")
+	assert.Contains(t, lines[2], "ring")
+	folders, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	recorded, err := run.Open(parent + "/" + folders[0].Name())
+	require.NoError(t, err)
+	require.Len(t, recorded.Slices, 2*2*2*2)
+	for _, s := range recorded.Slices {
+		_, latency := s.Values[worker.P99]
+		_, lateness := s.Values[worker.LateP99]
+		assert.Equal(t, lateness && s.Side == on, latency || s.Values[worker.SpoiledRuns] == 1, "%v", s)
+		assert.Positive(t, s.Values[worker.CPUNSPerEvent])
+	}
+	for _, timeline := range recorded.Timelines {
+		assert.Equal(t, on, timeline.Side)
+	}
+	assert.NotEmpty(t, recorded.Timelines)
+}
+
+func TestOverheadRefuses(t *testing.T) {
+	for wrong, expected := range map[string]string{
+		"-blocks 1":              "1 blocks of 25 rounds: expected at least 2 of 1",
+		"-workload nothing":      `unknown workload "nothing"`,
+		"-workload stall":        "expected one whose handlers return at once",
+		"-workload hotkey":       "expected one whose handlers return at once",
+		"-buffer nothing":        `unknown buffer "nothing"`,
+		"-buffer ring too":       `unexpected argument "too"`,
+		"-rounds 2 -blocks many": "invalid value",
+	} {
+		status, out, errOut := call(t, strings.Fields(wrong)...)
+		assert.Equal(t, 2, status, wrong)
+		assert.Empty(t, out)
+		assert.Contains(t, errOut, expected)
+		assert.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+	}
+	status, out, _ := call(t, "-h")
+	assert.Zero(t, status)
+	assert.Contains(t, out, "usage: overhead")
+}
+
+// Slices with known costs give the rows that follow from them.
+func TestRows(t *testing.T) {
+	w, err := loadgen.ParseWorkload("saturate:listeners=8")
+	require.NoError(t, err)
+	slice := func(block int, side string, ns float64) run.Slice {
+		return run.Slice{
+			Row: run.Row{Workload: w.String(), Buffer: "ring", Side: side}, Block: block,
+			Values: map[string]float64{worker.CPUNSPerEvent: ns},
+		}
+	}
+	rowOf := func(lab float64) row {
+		var measured []run.Slice
+		for block := 1; block <= 10; block++ {
+			for round := range 3 {
+				cost := 1000 + 100*float64(block) + 10*float64(round)
+				measured = append(measured, slice(block, off, cost),
+					slice(block, on, cost*lab*(1+0.0001*float64(block%3))))
+			}
+		}
+		all := rows(&run.Plan{Workloads: []loadgen.Workload{w}, Arms: []run.Arm{
+			{Buffer: "ring", Side: on}, {Buffer: "ring", Side: off},
+		}}, measured)
+		require.Len(t, all, 1)
+		return all[0]
+	}
+	r := rowOf(1.05)
+	assert.InDelta(t, math.Log(1.0501), r.ratio.Mean, 1e-4)
+	assert.InDelta(t, 1560, r.off, 1e-9)
+	assert.InDelta(t, 1560*1.05, r.on, 1)
+	assert.InDelta(t, 1560*0.05/8, r.perCall, 0.1)
+	assert.Equal(t, "over 1 %", r.verdict())
+	r = rowOf(1.005)
+	assert.Equal(t, "under 1 %", r.verdict())
+	r = rowOf(1.00985)
+	assert.Equal(t, "1 % is within the interval", r.verdict())
+	var out bytes.Buffer
+	require.NoError(t, write(&out, []row{r}))
+	assert.Contains(t, out.String(), "+1.00 %")
+}
