@@ -69,13 +69,13 @@ type Recorder struct {
 
 	sum         uint64
 	calls       int
-	plain       int     // the number of calls up to which each does nothing but count
-	next        int     // the number of calls at the next milestone; -1 = it does not decide
-	stallAt     int     // the number of calls after which the next one blocks; -1 = never
-	extra       bool    // each call does more than count and be measured
-	passed      int     // milestones
-	view        *view   // of a level recorder
-	stamps      *stamps // nil = none is measured
+	plain       int   // the number of calls up to which each does nothing but count
+	next        int   // the number of calls at the next milestone; -1 = it does not decide
+	stallAt     int   // the number of calls after which the next one blocks; -1 = never
+	extra       bool  // each call does more than count and be measured
+	passed      int   // milestones
+	view        *view // of a level recorder
+	stamps      stamps
 	start       time.Time
 	blocked     time.Time // when the call came that blocked, which is number stallAt from 0
 	options     RecorderOptions
@@ -222,7 +222,7 @@ func (r *Recorder) look() {
 	if r.stallAt >= r.calls {
 		r.plain = min(r.plain, r.stallAt)
 	}
-	if r.stamps != nil {
+	if r.stamps.latency != nil {
 		r.plain = min(r.plain, r.stamps.next)
 	}
 }
@@ -244,7 +244,7 @@ func (r *Recorder) stop() {
 // more does with a call what not all calls take. With unknown, or if nothing
 // is known of the object, the call has no intended time.
 func (r *Recorder) more(m Mark, unknown bool, tell func(*view)) {
-	if r.stamps != nil && r.calls > r.stamps.next {
+	if r.stamps.latency != nil && r.calls > r.stamps.next {
 		r.measure(m, unknown)
 	}
 	switch {
@@ -280,12 +280,13 @@ func (r *Recorder) finish(m Mark) {
 // measure reads the clock for a call that is to be measured, and measures it if
 // it has an intended time.
 func (r *Recorder) measure(m Mark, unknown bool) {
-	if unknown || r.passed < done && r.view != nil {
+	if r.passed < done && r.view != nil {
+		r.stamps.begin(r.calls)
 		return
 	}
 	now := r.now()
 	due, timed := r.due(m, now)
-	r.stamps.stamp(r.calls-1, now, due, timed)
+	r.stamps.stamp(r.calls-1, now, due, timed && !unknown)
 }
 
 // due returns the intended time of the event that a call at now is for.
@@ -388,22 +389,12 @@ func (r *Recorder) Checksum() uint64 { return r.sum }
 // 100,000 calls 0.04 %. It is far less where calls in a row wait about as long.
 // The maximum is that of the measured calls: of what holds up everything the first
 // one seen may be the 31st call after it, and a single slow call may be missed.
-func (r *Recorder) Latency() *hdrhistogram.Histogram {
-	if r.stamps == nil {
-		return nil
-	}
-	return r.stamps.latency
-}
+func (r *Recorder) Latency() *hdrhistogram.Histogram { return r.stamps.latency }
 
 // Pause returns the longest time without a call for a timed event, from the
 // start to the last one; 0 without Latency. It is between measured calls: where
 // not each is, it may be too long by the time that 30 calls took.
-func (r *Recorder) Pause() time.Duration {
-	if r.stamps == nil {
-		return 0
-	}
-	return r.stamps.pause
-}
+func (r *Recorder) Pause() time.Duration { return r.stamps.pause }
 
 // Check compares what the handler was told with what it should have been, and
 // tells the kind of difference: too few or too many calls, or else other ones or
@@ -424,7 +415,7 @@ func (r *Recorder) Check() error {
 		return fmt.Errorf("loadgen: recorder: checksum %#016x of %d calls: expected %#016x: "+
 			"calls are swapped or carry other objects or flags", r.sum, r.calls, r.expect.Checksum)
 	}
-	if r.stamps != nil && r.start.IsZero() {
+	if r.stamps.latency != nil && r.start.IsZero() {
 		return errors.New("loadgen: recorder: latency was asked for but Release never told the start")
 	}
 	return nil

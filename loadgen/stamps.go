@@ -17,7 +17,8 @@ const (
 	crowded = 20 * time.Microsecond
 )
 
-// stamps are the latencies of one recorder's calls.
+// stamps are the latencies of one recorder's calls. The zero stamps, without a
+// histogram, measure none.
 //
 //	calls   ||||||||||||||||  ||||||||||||||||  | | | | |
 //	stamps      |                        |      | | | | |
@@ -40,15 +41,17 @@ type stamps struct {
 	random rand.PCG
 }
 
-func newStamps(e *Expect, o RecorderOptions) *stamps {
-	s := &stamps{latency: NewHistogram(), weight: 1, last: e.Calls}
-	if !o.Level && !o.Late && !o.Resyncs {
-		s.next = e.Filled
-	}
-	s.end, s.seen = s.next+group, s.next
+func newStamps(e *Expect, o RecorderOptions) stamps {
+	s := stamps{latency: NewHistogram(), weight: 1, last: e.Calls}
 	s.random.Seed(o.Seed, 0)
+	if !o.Level && !o.Late && !o.Resyncs {
+		s.begin(e.Filled) // otherwise its number is not known
+	}
 	return s
 }
+
+// begin makes the given call the first one to measure.
+func (s *stamps) begin(call int) { s.next, s.end, s.seen = call, call+group, call }
 
 // stamp measures the given call, which came at now for an event due then, and
 // chooses the next one.

@@ -79,7 +79,7 @@ func sampleRuns() map[string][]timed {
 }
 
 // sampled returns what stamps with a seed make of a run.
-func sampled(run []timed, seed uint64) *stamps {
+func sampled(run []timed, seed uint64) stamps {
 	s := newStamps(&Expect{Calls: len(run)}, RecorderOptions{Seed: seed})
 	for s.next < len(run) {
 		call := run[s.next]
@@ -238,6 +238,56 @@ func TestRecorderMeasuresASample(t *testing.T) {
 		}
 		assert.NotEqual(t, each.Latency().Export().Counts, some.Latency().Export().Counts, "it was a sample")
 	})
+}
+
+// TestLevelRecorderMeasuresFewCalls has handlers that hear of all of a prefill,
+// or of hardly anything: its calls are not timed and do not count as crowded.
+func TestLevelRecorderMeasuresFewCalls(t *testing.T) {
+	for _, hears := range []int{1, 50_000} {
+		synctest.Test(t, func(t *testing.T) {
+			load := mustLoad(t, drawn{Keys: 10, Events: 50_200, Prefill: 50_000, Rate: 1000})
+			r := NewRecorder(load.Expect(), RecorderOptions{Latency: true, Level: true})
+			full := NewHistogram()
+			told, held := map[event.Key]*Object{}, map[event.Key]*Object{}
+			for _, o := range load.Lists[0].Objects {
+				r.OnAdd(o, true)
+				told[o.key.Key], held[o.key.Key] = o, o
+			}
+			tell := func(key event.Key) {
+				switch old := told[key]; {
+				case old == nil:
+					r.OnAdd(held[key], false)
+				case old != held[key]:
+					r.OnUpdate(old, held[key])
+				}
+				told[key] = held[key]
+			}
+			var start time.Time
+			for i, e := range load.Events() {
+				held[e.Object.key.Key] = e.Object
+				live := i - load.Prefill
+				if live == 0 {
+					start = time.Now()
+					r.Release(start)
+				}
+				if live >= 0 {
+					late := time.Duration(live) * 10 * time.Microsecond
+					time.Sleep(time.Until(start.Add(e.Due + late)))
+					record(full, late, 1)
+				}
+				if live >= 0 || i < hears {
+					tell(e.Object.key.Key)
+				}
+				for key := range told {
+					if live == -1 {
+						tell(key)
+					}
+				}
+			}
+			require.NoError(t, r.Check())
+			assert.True(t, full.Equals(r.Latency()), "%d of %d", r.Latency().TotalCount(), full.TotalCount())
+		})
+	}
 }
 
 // BenchmarkStamp prints what a call costs that does nothing but count, and what
