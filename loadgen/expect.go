@@ -176,11 +176,16 @@ func (e *Expect) forLevels() {
 	})
 }
 
+// timed reports whether an event with an intended time brings an object.
+func (e *Expect) timed(m Mark) bool {
+	return m.due >= 0 || m.key != nil && e.ofLevels.last != nil && e.ofLevels.last[m.id-1] > 0
+}
+
 // dueOf returns the intended time of what brought an object, of several the last
 // one that was due by then.
 func (e *Expect) dueOf(m Mark, by time.Duration) (due time.Duration, timed bool) {
-	if m.due >= 0 || e.ofLevels.last == nil {
-		return m.due, m.due >= 0
+	if m.due >= 0 {
+		return m.due, true
 	}
 	for i := e.ofLevels.last[m.id-1]; i > 0; i = e.ofLevels.before[i] {
 		if due := e.ofLevels.moments[i]; due <= by {

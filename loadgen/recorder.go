@@ -76,6 +76,7 @@ type Recorder struct {
 	passed      int   // milestones
 	view        *view // of a level recorder
 	stamps      stamps
+	live        int // calls for timed events that a level recorder has had
 	start       time.Time
 	blocked     time.Time // when the call came that blocked, which is number stallAt from 0
 	options     RecorderOptions
@@ -223,7 +224,7 @@ func (r *Recorder) look() {
 		r.plain = min(r.plain, r.stallAt)
 	}
 	if r.stamps.latency != nil {
-		r.plain = min(r.plain, r.stamps.next)
+		r.plain = min(r.plain, r.expect.Filled+r.stamps.next)
 	}
 }
 
@@ -244,7 +245,7 @@ func (r *Recorder) stop() {
 // more does with a call what not all calls take. With unknown, or if nothing
 // is known of the object, the call has no intended time.
 func (r *Recorder) more(m Mark, unknown bool, tell func(*view)) {
-	if r.stamps.latency != nil && r.calls > r.stamps.next {
+	if r.stamps.latency != nil {
 		r.measure(m, unknown)
 	}
 	switch {
@@ -277,28 +278,33 @@ func (r *Recorder) finish(m Mark) {
 	}
 }
 
-// measure reads the clock for a call that is to be measured, and measures it if
-// it has an intended time.
+// measure measures a call if it is its turn.
 func (r *Recorder) measure(m Mark, unknown bool) {
-	if r.passed < done && r.view != nil {
-		r.stamps.begin(r.calls)
+	position := r.calls - 1 - r.expect.Filled
+	if r.view != nil {
+		if unknown || r.passed < done || !r.expect.timed(m) {
+			return
+		}
+		position = r.live
+		r.live++
+	}
+	if position < r.stamps.next {
 		return
 	}
 	now := r.now()
-	due, timed := r.due(m, now)
-	r.stamps.stamp(r.calls-1, now, due, timed && !unknown)
+	due, timed := r.due(m, position, now)
+	r.stamps.stamp(position, now, due, timed && !unknown)
 }
 
 // due returns the intended time of the event that a call at now is for.
-func (r *Recorder) due(m Mark, now time.Duration) (due time.Duration, timed bool) {
-	position := r.calls - 1 - r.expect.Filled
+func (r *Recorder) due(m Mark, position int, now time.Duration) (due time.Duration, timed bool) {
 	switch {
 	case m.due >= 0:
 		return m.due, true
-	case r.view == nil && uint(position) < uint(len(r.expect.due)):
-		return r.expect.due[position], true
-	case r.view != nil && m.key != nil:
+	case r.view != nil:
 		return r.expect.dueOf(m, now)
+	case uint(position) < uint(len(r.expect.due)):
+		return r.expect.due[position], true
 	}
 	return 0, false
 }

@@ -32,26 +32,21 @@ type stamps struct {
 	pause   time.Duration
 	heard   time.Duration // when the last measured call for a timed event came
 
-	next   int           // the number of the call to measure next, from 0
+	// Calls for timed events are numbered from 0.
+	next   int           // the one to measure next
 	weight int64         // how many calls that one stands for
-	end    int           // the number of the first call after its group
-	last   int           // the number of calls that there will be; groups beyond are measured call by call
+	end    int           // the first one after its group
+	last   int           // how many there will be; groups beyond are measured call by call
 	at     time.Duration // when the mode was chosen last
 	seen   int           // at which call that was
 	random rand.PCG
 }
 
 func newStamps(e *Expect, o RecorderOptions) stamps {
-	s := stamps{latency: NewHistogram(), weight: 1, last: e.Calls}
+	s := stamps{latency: NewHistogram(), weight: 1, end: group, last: e.Calls - e.Filled}
 	s.random.Seed(o.Seed, 0)
-	if !o.Level && !o.Late && !o.Resyncs {
-		s.begin(e.Filled) // otherwise its number is not known
-	}
 	return s
 }
-
-// begin makes the given call the first one to measure.
-func (s *stamps) begin(call int) { s.next, s.end, s.seen = call, call+group, call }
 
 // stamp measures the given call, which came at now for an event due then, and
 // chooses the next one.

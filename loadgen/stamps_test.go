@@ -290,6 +290,37 @@ func TestLevelRecorderMeasuresFewCalls(t *testing.T) {
 	}
 }
 
+// TestWhatIsToldAgainBelongsToNoGroup plays resyncs between calls that are timed.
+func TestWhatIsToldAgainBelongsToNoGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		load := mustLoad(t, drawn{Keys: 100, Events: 1000, Rate: 1000})
+		calls, _ := naiveCalls(load)
+		r := NewRecorder(load.Expect(), RecorderOptions{Latency: true, Resyncs: true})
+		full := NewHistogram()
+		for _, call := range calls[:100] {
+			call(r)
+		}
+		start := time.Now()
+		r.Release(start)
+		held := map[event.Key]*Object{}
+		for i, call := range calls[100:] {
+			late := time.Duration(i) * time.Microsecond
+			time.Sleep(time.Until(start.Add(load.Due[i] + late)))
+			call(r)
+			record(full, late, 1)
+			o := load.Event(i).Object
+			held[o.key.Key] = o
+			for _, o := range held {
+				if i%20 == 0 {
+					r.OnUpdate(o, o)
+				}
+			}
+		}
+		require.NoError(t, r.Check())
+		assert.True(t, full.Equals(r.Latency()), "%d of %d", r.Latency().TotalCount(), full.TotalCount())
+	})
+}
+
 // BenchmarkStamp prints what a call costs that does nothing but count, and what
 // the recorder adds to that: by checking the call, and by measuring it too, of
 // crowded calls and of those that are all measured. Each figure is the median
