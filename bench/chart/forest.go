@@ -1,0 +1,187 @@
+package chart
+
+import (
+	"math"
+	"strings"
+)
+
+// A Forest shows ratios with their intervals, a row each, around the line of 1.
+type Forest struct {
+	Name   string
+	Axis   Axis // of the ratios; always logarithmic
+	Groups []ForestGroup
+}
+
+// A ForestGroup is rows under a title.
+type ForestGroup struct {
+	Title string
+	Rows  []ForestRow
+}
+
+// A ForestRow is one ratio.
+type ForestRow struct {
+	Label               string
+	Style               Style
+	Estimate, Low, High float64
+	Floor               float64 // ratios from 1/(1+Floor) to 1+Floor do not matter; 0 = all do
+	Visible             float64 // the smallest effect that could have been seen, as Floor; 0 = unknown
+	Figures, Verdict    string  // columns
+	Tone                Tone
+	Title               string // tooltip
+}
+
+// A Tone is what a verdict says, as colour.
+type Tone string
+
+// The tones. Good and bad are told apart by the colour-blind too, and by the
+// text that every figure has beside them.
+const (
+	Good   Tone = "good"
+	Bad    Tone = "bad"
+	Even   Tone = "even"
+	Open   Tone = "open"   // nothing is decided
+	Unlike Tone = "unlike" // not to be ranked
+)
+
+const (
+	forestWidth  = 1060.0
+	forestRow    = 25.0
+	forestLeft   = 250.0
+	forestRight  = 690.0
+	figuresLeft  = 716.0
+	verdictLeft  = 905.0
+	forestWidest = 200.0 // ratios beyond this, or beneath its inverse, are at the edge
+)
+
+// SVG returns the figure, or "" if it has no rows.
+func (f *Forest) SVG() string {
+	var values []float64
+	height, rows := 58.0, 0
+	for _, g := range f.Groups {
+		height += float64(len(g.Rows)) * forestRow
+		if g.Title != "" {
+			height += forestRow + 4
+		}
+		rows += len(g.Rows)
+		for _, r := range g.Rows {
+			for _, v := range []float64{r.Low, r.High, r.Estimate, 1 + r.Floor, 1 / (1 + r.Floor)} {
+				values = append(values, min(max(v, 1/forestWidest), forestWidest))
+			}
+		}
+	}
+	if rows == 0 {
+		return ""
+	}
+	axis := f.Axis
+	axis.Log = true
+	c, s := &canvas{}, ratioScale(&axis, values)
+	c.open(forestWidth, height, f.Name)
+	c.text(8, 17, "start", "at", "buffer", smallSize)
+	c.text(figuresLeft, 17, "start", "at", "ratio [95 % interval]", smallSize)
+	c.text(verdictLeft, 17, "start", "at", "verdict", smallSize)
+	c.add(`<g class="axis">`)
+	for _, v := range s.ticks {
+		c.line("grid", s.position(v), 26, s.position(v), height-52)
+		c.text(s.position(v), height-34, "middle", "tick", axis.format(v), textSize)
+	}
+	c.text((forestLeft+forestRight)/2, height-10, "middle", "at", axis.label(), textSize)
+	c.add("</g>")
+	c.line("one", s.position(1), 26, s.position(1), height-52)
+	y := 30.0
+	for _, g := range f.Groups {
+		if g.Title != "" {
+			c.text(8, y+19, "start", "group", g.Title, textSize)
+			y += forestRow + 4
+		}
+		for i := range g.Rows {
+			g.Rows[i].write(c, s, y)
+			y += forestRow
+		}
+	}
+	c.add("</svg>")
+	return c.String()
+}
+
+// ratioScale has ticks of even steps where ratios are all near 1.
+func ratioScale(axis *Axis, values []float64) *scale {
+	values = append(values, 1)
+	near := newScale(&Axis{Log: true}, values, 0, 1, 5)
+	widest := 1.02
+	for _, v := range values {
+		widest = max(widest, v, 1/v)
+	}
+	if widest > 1.6 {
+		if axis.Format == nil {
+			axis.Format = Times
+		}
+		return newScale(&Axis{Log: true, Min: near.low, Max: near.high}, values, forestLeft, forestRight, 7)
+	}
+	axis.Format = Change
+	step := .005
+	for _, wider := range []float64{.01, .02, .05, .1, .2, .3} {
+		if (widest-1)/step > 3 {
+			step = wider
+		}
+	}
+	var ticks []float64
+	for i := -3.0; i <= 3; i++ {
+		if v := 1 + i*step; v >= 1/widest-step && v <= widest+step {
+			ticks = append(ticks, v)
+		}
+	}
+	return newScale(&Axis{Log: true, Ticks: ticks}, values, forestLeft, forestRight, 7)
+}
+
+// write draws a row whose top is at y.
+func (r *ForestRow) write(c *canvas, s *scale, y float64) {
+	middle := y + forestRow/2
+	at := func(v float64) float64 { return s.position(min(max(v, s.low), s.high)) }
+	if r.Floor > 0 {
+		c.rect("floor", Box{at(1 / (1 + r.Floor)), y + 2, at(1 + r.Floor), y + forestRow - 2}, "")
+	}
+	if r.Visible > 0 {
+		for _, v := range []float64{1 / (1 + r.Visible), 1 + r.Visible} {
+			if v > s.low && v < s.high {
+				c.line("seen", at(v), middle-5, at(v), middle+5)
+			}
+		}
+	}
+	label := r.Label
+	for TextWidth(label, textSize) > forestLeft-30 && strings.ContainsAny(label, ":,") {
+		label = "…" + label[strings.IndexAny(label, ":,")+1:]
+	}
+	c.marker(r.Style, 16, middle, 5, r.Label)
+	c.text(30, middle+.36*textSize, "start", "", label, textSize)
+	d := "M" + n(at(r.Low)) + " " + n(middle) + "H" + n(at(r.High))
+	for _, v := range []float64{r.Low, r.High} {
+		if v >= s.low && v <= s.high {
+			d += "M" + n(at(v)) + " " + n(middle-4) + "v8"
+		}
+	}
+	c.add(`<path class="ci `, string(r.Tone), `" d="`, d, `"/>`)
+	c.add(`<path class="est `, string(r.Tone), `" d="`, estimates[r.Tone](at(r.Estimate), middle, 6.5), `"`)
+	c.close("path", r.Title)
+	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
+	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)
+}
+
+// estimates are the markers of tones: they point where the ratio went.
+var estimates = map[Tone]shape{
+	Good: left, Bad: right, Even: square, Open: round, Unlike: diamond,
+}
+
+// toneOf returns how far a ratio is from 1, in steps of about a factor of 2, at
+// most 3, and negative below 1.
+func toneOf(ratio float64) int {
+	l := math.Log2(ratio)
+	switch a := math.Abs(l); {
+	case math.IsNaN(l):
+		return 0
+	case a > 3:
+		return int(math.Copysign(3, l))
+	case a > 1:
+		return int(math.Copysign(2, l))
+	default:
+		return int(math.Copysign(1, l))
+	}
+}

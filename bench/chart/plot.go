@@ -1,0 +1,239 @@
+package chart
+
+import (
+	"html"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A Plot shows series over two axes.
+type Plot struct {
+	Name          string // what it shows, in a sentence
+	Width, Height float64
+	X, Y          Axis
+	Series        []Series
+	Spans         []Span
+	Lanes         []Lane
+}
+
+// A Series is points with markers. Joined by a line, only those points have one
+// that have a Title.
+type Series struct {
+	Label  string // at the end of the line or beside the point; "" = none
+	Style  Style
+	Points []Point
+	Line   bool
+	Dots   bool // small markers in one element: for many points, which then have no tooltips
+}
+
+// A Point is a value, with an interval if Low is less than High.
+type Point struct {
+	X, Y, Low, High float64
+	Title           string // tooltip
+	Mark            string // said beside the point, which is ringed
+}
+
+// A Span is a stretch of the x axis that is shaded.
+type Span struct {
+	From, Till float64
+	Label      string
+}
+
+// A Lane is a strip below the x axis of a plot, with ticks or shaded pieces.
+type Lane struct {
+	Label  string
+	Style  Style
+	At     []float64 // ticks
+	Pieces []Piece
+}
+
+// A Piece is a stretch of a lane, the darker the nearer Value is to 1.
+type Piece struct {
+	From, Till, Value float64
+	Title             string
+}
+
+const laneHeight = 17.0
+
+// A frame is the area of a plot between its axes.
+type frame struct {
+	*canvas
+	plot *Plot
+	area Box
+	x, y *scale
+}
+
+// SVG returns the figure. A plot without a point that can be shown is "".
+func (p *Plot) SVG() string {
+	f := &frame{canvas: &canvas{}, plot: p}
+	xs, ys := p.values()
+	if len(xs) == 0 {
+		return ""
+	}
+	labels := p.endLabels()
+	right := 22.0
+	height := p.Height
+	tall := 0.0
+	for _, l := range labels {
+		tall += l.height + 3
+		for _, line := range l.lines {
+			right = max(right, TextWidth(line, textSize)+26)
+		}
+	}
+	lanes := float64(len(p.Lanes)) * laneHeight
+	left := 30.0
+	for _, lane := range p.Lanes {
+		left = max(left, TextWidth(lane.Label, smallSize)+14)
+	}
+	height = max(height, tall+104) + lanes
+	probe := newScale(&p.Y, ys, 0, 1, 7)
+	for _, v := range probe.ticks {
+		left = max(left, TextWidth(p.Y.format(v), textSize)+14)
+	}
+	f.area = Box{left, 34, p.Width - right, height - 62 - lanes}
+	f.x = newScale(&p.X, xs, f.area.Left, f.area.Right, max(2, int((f.area.Right-f.area.Left)/85)))
+	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(3, int((f.area.Bottom-f.area.Top)/42)))
+	f.open(p.Width, height, p.Name)
+	f.axes()
+	f.spans()
+	f.lanes()
+	for i := range p.Series {
+		f.lines(&p.Series[i])
+	}
+	for i := range p.Series {
+		f.points(&p.Series[i])
+	}
+	f.writeEndLabels(labels)
+	f.pointLabels()
+	f.add("</svg>")
+	return f.String()
+}
+
+// shown returns the points that both axes have a place for.
+func (p *Plot) shown(s *Series) []Point {
+	x, y := &scale{log: p.X.Log}, &scale{log: p.Y.Log}
+	return slices.DeleteFunc(slices.Clone(s.Points), func(q Point) bool { return !x.holds(q.X) || !y.holds(q.Y) })
+}
+
+func (p *Plot) values() (xs, ys []float64) {
+	for i := range p.Series {
+		for _, q := range p.shown(&p.Series[i]) {
+			xs, ys = append(xs, q.X), append(ys, q.Y)
+			if q.Low < q.High {
+				ys = append(ys, q.Low, q.High)
+			}
+		}
+	}
+	return xs, ys
+}
+
+// axes writes the grid, the ticks and the titles of both axes.
+func (f *frame) axes() {
+	a := f.area
+	lanes := float64(len(f.plot.Lanes)) * laneHeight
+	f.add(`<g class="axis">`)
+	for _, v := range f.y.ticks {
+		y := f.y.position(v)
+		f.line("grid", a.Left, y, a.Right, y)
+		f.text(a.Left-8, y+.35*textSize, "end", "tick", f.plot.Y.format(v), textSize)
+	}
+	f.text(2, 15, "start", "at", f.plot.Y.label(), textSize)
+	f.add(`</g><g class="axis">`)
+	f.line("base", a.Left, a.Bottom, a.Right, a.Bottom)
+	edge := math.Inf(-1)
+	for _, v := range f.x.ticks {
+		x, label := f.x.position(v), f.plot.X.format(v)
+		f.line("base", x, a.Bottom, x, a.Bottom+5)
+		b := TextBox(x, a.Bottom+lanes+21, "middle", label, textSize)
+		if b.Left > edge+6 && b.Right < f.plot.Width {
+			f.line("grid", x, a.Top, x, a.Bottom)
+			f.text(x, a.Bottom+lanes+21, "middle", "tick", label, textSize)
+			edge = b.Right
+		}
+	}
+	f.text((a.Left+a.Right)/2, a.Bottom+lanes+46, "middle", "at", f.plot.X.label(), textSize)
+	f.add("</g>")
+}
+
+func (f *frame) spans() {
+	for _, s := range f.plot.Spans {
+		b := Box{f.x.position(s.From), f.area.Top, f.x.position(s.Till), f.area.Bottom}
+		f.rect("span", b, s.Label)
+		if label := TextBox(b.Left+5, b.Top+14, "start", s.Label, smallSize); label.Right < f.area.Right && f.free(label) {
+			f.text(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
+		}
+	}
+}
+
+func (f *frame) lanes() {
+	for i, lane := range f.plot.Lanes {
+		top := f.area.Bottom + 6 + float64(i)*laneHeight
+		f.text(f.area.Left-8, top+.75*laneHeight, "end", "tick", lane.Label, smallSize)
+		var d strings.Builder
+		for _, at := range lane.At {
+			d.WriteString("M" + n(f.x.position(at)) + " " + n(top+3) + "v" + n(laneHeight-6))
+		}
+		if len(lane.At) > 0 {
+			f.add(`<path class="rug `, lane.Style.class(), `" d="`, d.String(), `"/>`)
+		}
+		for _, p := range lane.Pieces {
+			from := f.x.position(p.From)
+			b := Box{from, top + 2, max(f.x.position(p.Till), from+1), top + laneHeight - 2}
+			f.rect("p"+n(math.Ceil(min(max(p.Value, 0), 1)*5)), b, p.Title)
+		}
+	}
+}
+
+// lines writes the line of a series and the intervals of its points.
+func (f *frame) lines(s *Series) {
+	var d, whiskers strings.Builder
+	for i, q := range f.plot.shown(s) {
+		x, y := n(f.x.position(q.X)), n(f.y.position(q.Y))
+		switch {
+		case s.Dots:
+			d.WriteString(s.Style.marker(f.x.position(q.X), f.y.position(q.Y), 3.5))
+		case i == 0:
+			d.WriteString("M" + x + " " + y)
+		default:
+			d.WriteString("L" + x + " " + y)
+		}
+		if q.Low < q.High && f.y.holds(q.Low) {
+			whiskers.WriteString("M" + x + " " + n(f.y.position(q.Low)) + "V" + n(f.y.position(q.High)))
+		}
+	}
+	class := "l " + s.Style.class()
+	switch {
+	case s.Dots && s.Style.Lossy:
+		class = "m hollow " + s.Style.class()
+	case s.Dots:
+		class = "m " + s.Style.class()
+	}
+	if whiskers.Len() > 0 {
+		f.add(`<path class="w `, s.Style.class(), `" d="`, whiskers.String(), `"/>`)
+	}
+	if !s.Line && !s.Dots {
+		return
+	}
+	f.add(`<path class="`, class, `" d="`, d.String(), `"`)
+	if dash := s.Style.dash(); dash != "" && !s.Dots {
+		f.add(` stroke-dasharray="`, dash, `"`)
+	}
+	f.add("><title>", html.EscapeString(s.Label), "</title></path>")
+}
+
+func (f *frame) points(s *Series) {
+	if s.Dots {
+		return
+	}
+	for _, q := range f.plot.shown(s) {
+		if s.Line && q.Title == "" {
+			continue
+		}
+		x, y := f.x.position(q.X), f.y.position(q.Y)
+		if q.Mark != "" {
+			f.add(`<circle class="ring `, s.Style.class(), `" cx="`, n(x), `" cy="`, n(y), `" r="10"/>`)
+		}
+		f.marker(s.Style, x, y, map[bool]float64{true: 4.5, false: 6.5}[s.Line], q.Title)
+	}
+}

@@ -1,0 +1,226 @@
+package chart
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// An Axis is one of the two of a plot.
+type Axis struct {
+	Title, Unit string // both are shown
+	Log         bool
+	Binary      bool                 // a logarithmic axis has its ticks at powers of 2
+	Format      func(float64) string // of tick labels; nil = Count
+	Ticks       []float64            // nil = as suits the values
+	Min, Max    float64              // to be shown at least; of a logarithmic axis, 0 = as the values have it
+}
+
+// label returns title and unit.
+func (a *Axis) label() string {
+	unit := a.Unit
+	if a.Log {
+		unit += ", log scale"
+	}
+	return a.Title + " (" + unit + ")"
+}
+
+func (a *Axis) format(v float64) string {
+	if a.Format == nil {
+		return Count(v)
+	}
+	return a.Format(v)
+}
+
+// A scale maps values to pixels.
+type scale struct {
+	log        bool
+	low, high  float64 // values
+	from, till float64 // pixels
+	ticks      []float64
+}
+
+func (s *scale) position(v float64) float64 {
+	low, high := s.low, s.high
+	if s.log {
+		v, low, high = math.Log(v), math.Log(low), math.Log(high)
+	}
+	return s.from + (v-low)/(high-low)*(s.till-s.from)
+}
+
+// holds reports whether the scale has a place for a value.
+func (s *scale) holds(v float64) bool {
+	return !math.IsNaN(v) && !math.IsInf(v, 0) && (!s.log || v > 0)
+}
+
+// newScale fits a scale to values, with about so many ticks.
+func newScale(a *Axis, values []float64, from, till float64, ticks int) *scale {
+	s := &scale{log: a.Log, low: math.Inf(1), high: math.Inf(-1), from: from, till: till}
+	bounds := []float64{a.Min, a.Max}
+	if a.Min == 0 && a.Max == 0 && a.Log {
+		bounds = nil
+	}
+	for _, v := range append(bounds, values...) {
+		if s.holds(v) {
+			s.low, s.high = min(s.low, v), max(s.high, v)
+		}
+	}
+	if s.low > s.high {
+		s.low, s.high = 1, 1
+	}
+	switch {
+	case len(a.Ticks) > 0:
+		s.ticks = a.Ticks
+		s.low, s.high = min(s.low, a.Ticks[0]), max(s.high, a.Ticks[len(a.Ticks)-1])
+	case a.Log && a.Binary:
+		s.binaryTicks(ticks)
+	case a.Log:
+		s.decimalTicks(ticks)
+	default:
+		s.linearTicks(ticks)
+	}
+	return s
+}
+
+// linearTicks puts ticks at multiples of 1, 2 or 5 times a power of ten, and lets
+// the scale begin and end at one.
+func (s *scale) linearTicks(most int) {
+	if s.high == s.low {
+		s.high++
+	}
+	step := math.Pow(10, math.Floor(math.Log10((s.high-s.low)/float64(most))))
+	for _, times := range []float64{2, 2.5, 2} {
+		if math.Ceil(s.high/step-1e-9)-math.Floor(s.low/step+1e-9) <= float64(most) {
+			break
+		}
+		step *= times
+	}
+	first, last := math.Floor(s.low/step+1e-9), math.Ceil(s.high/step-1e-9)
+	for i := first; i <= last; i++ {
+		s.ticks = append(s.ticks, i*step)
+	}
+	s.low, s.high = first*step, last*step
+}
+
+// decimalTicks puts ticks at powers of ten, or of a thousand and so on, and
+// between them where there is room. The scale begins and ends at 1, 2 or 5 times
+// a power of ten.
+func (s *scale) decimalTicks(most int) {
+	s.low, s.high = roundedDown(s.low/1.05), roundedUp(s.high*1.05)
+	decades := math.Log10(s.high / s.low)
+	steps := []float64{1}
+	switch {
+	case 3*decades <= float64(most):
+		steps = []float64{1, 2, 5}
+	case 2*decades <= float64(most):
+		steps = []float64{1, 3}
+	}
+	every := max(1, int(math.Ceil(decades/float64(most))))
+	for e := int(math.Floor(math.Log10(s.low))); e <= int(math.Ceil(math.Log10(s.high))); e++ {
+		for _, m := range steps {
+			if v := m * math.Pow(10, float64(e)); e%every == 0 && v >= s.low*.999 && v <= s.high*1.001 {
+				s.ticks = append(s.ticks, v)
+			}
+		}
+	}
+}
+
+// roundedDown returns the next 1, 2 or 5 times a power of ten below a value.
+func roundedDown(v float64) float64 {
+	e := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{5, 2} {
+		if v >= m*e*.9999 {
+			return m * e
+		}
+	}
+	return e
+}
+
+// roundedUp returns the next 1, 2 or 5 times a power of ten above a value.
+func roundedUp(v float64) float64 {
+	e := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 5} {
+		if v <= m*e*1.0001 {
+			return m * e
+		}
+	}
+	return 10 * e
+}
+
+// binaryTicks puts ticks at powers of 2, or of 4 and so on; the scale begins and
+// ends at one.
+func (s *scale) binaryTicks(most int) {
+	first, last := math.Floor(math.Log2(s.low)+1e-9), math.Ceil(math.Log2(s.high)-1e-9)
+	if first == last {
+		first, last = first-1, last+1
+	}
+	every := 1.0
+	for _, step := range []float64{2, 3, 5, 10, 20} {
+		if (last-first)/every <= float64(most) {
+			break
+		}
+		every = step
+	}
+	first, last = math.Floor(first/every)*every, math.Ceil(last/every)*every
+	for e := first; e <= last; e += every {
+		s.ticks = append(s.ticks, math.Exp2(e))
+	}
+	s.low, s.high = math.Exp2(first), math.Exp2(last)
+}
+
+// Nanoseconds writes a number of them with a unit that suits it.
+func Nanoseconds(v float64) string {
+	return scaled(v, 1000, []string{"ns", "µs", "ms", "s"})
+}
+
+// Bytes writes a number of them with a unit that suits it.
+func Bytes(v float64) string {
+	return scaled(v, 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
+}
+
+// Count writes a number, thousands as k, millions as M.
+func Count(v float64) string {
+	return scaled(v, 1000, []string{"", "k", "M", "G"})
+}
+
+// Times writes a ratio.
+func Times(v float64) string {
+	switch {
+	case v >= 99.5:
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64) + "×"
+	case v >= .0995 && v < 10:
+		return strconv.FormatFloat(v, 'f', 2, 64) + "×"
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64) + "×"
+}
+
+// Percent writes a share of 1.
+func Percent(v float64) string { return short(100*v) + " %" }
+
+// Change writes a ratio as what it differs from 1 by, in percent.
+func Change(v float64) string {
+	s := short(100 * (v - 1))
+	if v > 1 && s != "0" {
+		s = "+" + s
+	}
+	return s + " %"
+}
+
+func scaled(v, base float64, units []string) string {
+	i := 0
+	for ; i < len(units)-1 && math.Abs(v) >= base*.9995; i++ {
+		v /= base
+	}
+	return fmt.Sprintf("%s%s", short(v), map[bool]string{true: " " + units[i], false: ""}[units[i] != ""])
+}
+
+// short writes three digits, less zeros at the end.
+func short(v float64) string {
+	decimals := 0
+	if a := math.Abs(v); a > 0 && a < 99.95 {
+		decimals = 2 - int(math.Floor(math.Log10(a*1.0005)))
+		decimals = min(max(decimals, 0), 4)
+	}
+	scale := math.Pow(10, float64(decimals))
+	return strconv.FormatFloat(math.Round(v*scale)/scale+0, 'f', -1, 64)
+}

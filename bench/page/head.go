@@ -1,0 +1,198 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"informerlab/bench/run"
+)
+
+const minute = "2006-01-02 15:04 UTC"
+
+// facts are what the head of a page tells.
+func facts(r *run.Recorded) []fact {
+	m := &r.Manifest
+	e := &m.Environment
+	commit := cmp.Or(e.Commit, "none")
+	if e.Dirty {
+		commit += " (with changes)"
+	}
+	when := m.Started.UTC().Format(minute)
+	if m.Finished != nil {
+		when += ", for " + m.Finished.Sub(m.Started).Round(time.Second).String()
+	}
+	memory := fmt.Sprintf("%.0f GiB", float64(e.MemoryBytes)/(1<<30))
+	all := []fact{
+		{"measured", when},
+		{"what", fmt.Sprintf("%s under %s, %s", count(len(m.Arms), "arm"), count(len(m.Workloads), "workload"),
+			count(len(m.Blocks), "process block"))},
+		{"commit", commit},
+		{"machine", fmt.Sprintf("%s, %s, %s; kernel %s", e.CPU, count(e.Cores, "core"), memory, e.Kernel)},
+		{"Go", fmt.Sprintf("%s, GOMAXPROCS=%d, GOGC=%s", e.Go, e.GOMAXPROCS, cmp.Or(e.GOGC, "default"))},
+		{"seed", strconv.FormatUint(m.Seed, 10)},
+	}
+	return slices.DeleteFunc(all, func(f fact) bool { return f.Value == "" })
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}
+
+// commands make the run, and its page, again.
+func (d *data) commands() []command {
+	line := ".build/lab"
+	for _, arg := range d.in.Run.Manifest.Args {
+		line += " " + quote(arg)
+	}
+	if e := &d.in.Run.Manifest.Environment; e.Commit != "" {
+		line = "git checkout " + e.ShortCommit() + " && make build && " + line
+	}
+	return []command{{"measure it again", line}, {"write this page again", d.pageCommand()}}
+}
+
+func (d *data) pageCommand() string { return ".build/lab report -html results/" + d.folder }
+
+// measure is the command that measures what a figure shows. Sides come from two
+// programs, which only the command of the whole run builds.
+func (d *data) measure(workloads []string, arms []*arm) string {
+	if slices.ContainsFunc(d.arms, func(a *arm) bool { return a.info.Side != "" }) {
+		return d.commands()[0].Line
+	}
+	line := ".build/lab run"
+	if seed := d.in.Run.Manifest.Seed; seed != 1 {
+		line += " -seed " + strconv.FormatUint(seed, 10)
+	}
+	for _, w := range workloads {
+		line += " -workload " + quote(w)
+	}
+	var plain []string
+	for _, a := range arms {
+		if !strings.Contains(a.info.Buffer, ",") {
+			plain = append(plain, a.info.Buffer)
+		}
+	}
+	if len(plain) > 0 {
+		line += " -buffers " + quote(strings.Join(plain, ","))
+	}
+	for _, a := range arms {
+		if strings.Contains(a.info.Buffer, ",") { // options have commas too
+			line += " -buffers " + quote(a.info.Buffer)
+		}
+	}
+	return line
+}
+
+// quote makes an argument one word of a shell.
+func quote(arg string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=:,./+%@", r)
+	}
+	if arg != "" && strings.IndexFunc(arg, func(r rune) bool { return !plain(r) }) < 0 {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// A winnerView is a line of the summary.
+type winnerView struct {
+	Workload, Verdict, Metric, Note string
+	Arms                            []armView
+	Others                          []armView // with their figures
+}
+
+// An armView is an arm with its marker.
+type armView struct {
+	Swatch template.HTML
+	Label  string
+	Figure string
+}
+
+func (d *data) armViews() (views []armView) {
+	for _, a := range d.arms {
+		views = append(views, armView{Swatch: html(a.style.Swatch()), Label: a.label()})
+	}
+	return views
+}
+
+func (d *data) winners() (views []winnerView) {
+	for _, w := range d.in.Winners {
+		u := unitOf(w.Unit)
+		v := winnerView{Workload: w.Workload, Metric: u.meaning, Note: w.Note, Verdict: "undecided"}
+		switch len(w.Buffers) {
+		case 0:
+		case 1:
+			v.Verdict = "winner"
+		default:
+			v.Verdict = "tie"
+		}
+		for _, a := range d.arms {
+			view := armView{Swatch: html(a.style.Swatch()), Label: a.label()}
+			if s, has := d.get(a.row(w.Workload), w.Unit); has {
+				view.Figure = u.format(s.middle)
+			}
+			switch {
+			case slices.Contains(w.Buffers, a.info.Buffer):
+				v.Arms = append(v.Arms, view)
+			case view.Figure != "":
+				v.Others = append(v.Others, view)
+			}
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// A contract is what a buffer declares.
+type contract struct {
+	armView
+	Order, Loss, Bound, Blocks, Producers string
+	Lossy                                 bool
+}
+
+func (d *data) contracts() (all []contract) {
+	for _, a := range d.arms {
+		t := a.info.Traits
+		if t.Order == "" {
+			continue // an outside contestant declares nothing
+		}
+		c := contract{
+			armView{Swatch: html(a.style.Swatch()), Label: a.label()},
+			string(t.Order), string(t.Loss), string(t.Bound), "no", string(t.Producers), a.lossy(),
+		}
+		if t.Blocks {
+			c.Blocks = "yes"
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// linkMeanings are the files worth a link, in this order.
+var linkMeanings = []link{
+	{"raw.txt", "Go benchmark text, a line for each process block and arm"},
+	{"slices.csv.gz", "every measured run with all its figures, steal and pressure"},
+	{"latency.hlog", "the full latency histograms"},
+	{"timeline.csv.gz", "backlog, age and memory over time"},
+	{"table.txt", "the table that lab printed"},
+	{"summary.md", "the verdicts as Markdown"},
+	{"run.json", "what was run, and where"},
+	{"env.txt", "the machine"},
+	{"flame/index.html", "flame graphs, and their differences"},
+}
+
+func links(has []string) (all []link) {
+	for _, l := range linkMeanings {
+		if slices.Contains(has, l.Name) {
+			all = append(all, l)
+		}
+	}
+	return all
+}

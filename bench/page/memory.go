@@ -1,0 +1,292 @@
+package page
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"informerlab/bench/chart"
+	"informerlab/bench/run"
+	"informerlab/core/buffer"
+)
+
+// backlog draws what waited, for how long, and the memory, over time.
+func (d *data) backlog() (figures []figure) {
+	for _, l := range d.loads {
+		var lines []timeline
+		for _, a := range d.arms {
+			for _, t := range d.in.Run.Timelines {
+				if t.Row == a.row(l.label) && len(t.Samples) > 1 {
+					lines = append(lines, timeline{a, thin(t.Samples, max(24, min(150, 4*pointBudget/(3*len(d.in.Run.Timelines)))))})
+					break
+				}
+			}
+		}
+		most := 0
+		for _, line := range lines {
+			most = max(most, line.samples[line.peak()].Pending)
+		}
+		if most == 0 {
+			continue // nothing ever waited
+		}
+		figures = append(figures, figure{
+			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.label,
+			Caption: "The first process block. " + stallCaption(l) + "Ticks below the heap are garbage collections.",
+			Panels:  timePanels(l, lines), Measure: d.measure([]string{l.label}, d.arms),
+		})
+	}
+	return figures
+}
+
+// stalls reports whether the workload's label says that handlers stop.
+func (l *load) stalls() bool {
+	n, has := l.number("stalled")
+	return has && n > 0
+}
+
+func stallCaption(l *load) string {
+	if l.stalls() {
+		return "The stalled handler stops at its first event and goes on at the ring, where the backlog is largest. "
+	}
+	return "The ring is where the backlog is largest. "
+}
+
+// A timeline is one line of a figure over time.
+type timeline struct {
+	arm     *arm
+	samples []run.Sample
+}
+
+// peak is the index of the largest backlog, the last of several.
+func (t *timeline) peak() int {
+	at := 0
+	for i, s := range t.samples {
+		if s.Pending >= t.samples[at].Pending {
+			at = i
+		}
+	}
+	return at
+}
+
+// thin leaves at most about n samples, with the largest backlog of each stretch.
+func thin(samples []run.Sample, n int) (kept []run.Sample) {
+	if len(samples) <= n {
+		return samples
+	}
+	for i := range n {
+		stretch := samples[i*len(samples)/n : (i+1)*len(samples)/n]
+		if i == 0 || i == n-1 {
+			kept = append(kept, stretch[i*(len(stretch)-1)/(n-1)])
+			continue
+		}
+		kept = append(kept, slices.MaxFunc(stretch, func(a, b run.Sample) int { return a.Pending - b.Pending }))
+	}
+	return kept
+}
+
+func timePanels(l *load, lines []timeline) (panels []panel) {
+	x := chart.Axis{Title: "time since the release", Unit: "s"}
+	for _, of := range []struct {
+		title string
+		axis  chart.Axis
+		value func(run.Sample) float64
+	}{
+		{"notifications that wait", chart.Axis{Title: "backlog", Unit: "notifications"},
+			func(s run.Sample) float64 { return float64(s.Pending) }},
+		{"heap, live and not yet swept", chart.Axis{Title: "heap", Unit: "B", Format: chart.Bytes},
+			func(s run.Sample) float64 { return float64(s.Heap) }},
+		{"age of the oldest", chart.Axis{Title: "age of the oldest notification", Unit: "s", Format: chart.Nanoseconds},
+			func(s run.Sample) float64 { return float64(s.Oldest) }},
+		{"bytes held by the buffers", chart.Axis{Title: "held by buffers", Unit: "B", Format: chart.Bytes},
+			func(s run.Sample) float64 { return float64(s.Bytes) }},
+	} {
+		plot := chart.Plot{Name: of.title + ", " + l.label, Width: half, Height: 360, X: x, Y: of.axis}
+		heap := of.axis.Title == "heap"
+		any := false
+		for _, line := range lines {
+			s := chart.Series{Label: line.arm.label(), Style: line.arm.style, Line: true}
+			for i, sample := range line.samples {
+				p := chart.Point{X: sample.At.Seconds(), Y: of.value(sample)}
+				any = any || p.Y > 0
+				if i == line.peak() {
+					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Label,
+						sample.At.Round(time.Millisecond), chart.Count(float64(sample.Pending)),
+						chart.Nanoseconds(float64(sample.Oldest)), chart.Bytes(float64(sample.Heap)))
+					if of.axis.Title == "backlog" {
+						p.Mark = map[bool]string{true: "stall ends", false: "peak"}[l.stalls()]
+					}
+				}
+				s.Points = append(s.Points, p)
+			}
+			plot.Series = append(plot.Series, s)
+			if heap {
+				plot.Lanes = append(plot.Lanes, collections(line))
+			}
+		}
+		if any { // what is not known is zero throughout
+			plot.Y.Ticks = byteTicks(&plot)
+			panels = append(panels, panel{Title: of.title, SVG: html(plot.SVG())})
+		}
+	}
+	return panels
+}
+
+// byteTicks are multiples of a power of two for axes of bytes, else nil.
+func byteTicks(p *chart.Plot) (ticks []float64) {
+	if p.Y.Unit != "B" {
+		return nil
+	}
+	most := 0.0
+	for _, s := range p.Series {
+		for _, q := range s.Points {
+			most = max(most, q.Y)
+		}
+	}
+	step := math.Exp2(math.Ceil(math.Log2(most / 6)))
+	for i := 0.0; i*step < most+step; i++ {
+		ticks = append(ticks, i*step)
+	}
+	return ticks
+}
+
+// collections is a lane with a tick for each sample after which the collector had
+// run once more.
+func collections(line timeline) chart.Lane {
+	lane := chart.Lane{Label: "GC " + line.arm.info.Buffer, Style: line.arm.style}
+	for i, s := range line.samples {
+		if i > 0 && s.GCs > line.samples[i-1].GCs {
+			lane.At = append(lane.At, s.At.Seconds())
+		}
+	}
+	return lane
+}
+
+// costs draws CPU time against memory, with what is lost beside the name, for
+// each workload that tells both.
+func (d *data) costs() []figure {
+	var panels []panel
+	var workloads []string
+	for _, l := range d.loads {
+		if !d.piles(l) {
+			continue
+		}
+		plot := chart.Plot{
+			Name: "Cost against memory, " + l.label, Width: whole, Height: 470,
+			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: chart.Nanoseconds},
+			Y: chart.Axis{Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: chart.Bytes},
+		}
+		for _, a := range d.arms {
+			cpu, has := d.get(a.row(l.label), "cpu-ns/event")
+			held, known := d.held(a.row(l.label))
+			if !has || !known {
+				continue
+			}
+			label := a.label()
+			if a.lossy() {
+				label += " " + string(a.info.Traits.Loss)
+			}
+			plot.Series = append(plot.Series, chart.Series{Label: label, Style: a.style, Points: []chart.Point{{
+				X: cpu.middle, Y: held,
+				Title: fmt.Sprintf("%s: %s of CPU per event, %s held", label, chart.Nanoseconds(cpu.middle), chart.Bytes(held)),
+			}}})
+		}
+		if len(plot.Series) > 1 {
+			panels = append(panels, panel{Title: l.label, SVG: html(plot.SVG()), Wide: true})
+			workloads = append(workloads, l.label)
+		}
+	}
+	if len(panels) == 0 {
+		return nil
+	}
+	return []figure{{
+		ID: "costs", Title: "Cost, memory, loss", Panels: panels, Measure: d.measure(workloads, d.arms),
+		Caption: "Down and left is better, among filled markers: these lose nothing. Hollow ones, marked ≠, hold less " +
+			"because they lose or merge, as said beside them. Medians over process blocks.",
+	}}
+}
+
+// piles reports whether a load leaves a backlog behind a lossless buffer.
+func (d *data) piles(l *load) bool {
+	return slices.ContainsFunc(d.arms, func(a *arm) bool {
+		pending, has := d.get(a.row(l.label), "pending")
+		return has && pending.middle > 0 && a.info.Traits.Loss == buffer.Lossless
+	})
+}
+
+// held is the live heap of the backlog in bytes, at least what a page of memory
+// takes, as less is not measured.
+func (d *data) held(row run.Row) (float64, bool) {
+	const page = 4096
+	if s, has := d.get(row, "backlog-B"); has {
+		return max(s.middle, page), true
+	}
+	pending, has := d.get(row, "pending")
+	each, known := d.get(row, "B/pending")
+	return max(pending.middle*each.middle, page), has && known
+}
+
+// slices draws each workload's runs in the order of measurement, and how busy the
+// machine was.
+func (d *data) slices() []figure {
+	var panels []panel
+	for _, l := range d.loads {
+		u := unitOf(d.primary(l.label))
+		plot := chart.Plot{
+			Name: "Measured runs over time, " + l.label, Width: half, Height: 250,
+			X: chart.Axis{Title: "time since the run began", Unit: "min"},
+			Y: chart.Axis{Title: u.meaning, Unit: u.measure, Log: true, Format: u.format},
+		}
+		for _, a := range d.arms {
+			dots := chart.Series{Label: a.label(), Style: a.style, Dots: true}
+			for _, s := range d.in.Run.Slices {
+				if v, has := s.Values[u.name]; has && s.Row == a.row(l.label) {
+					dots.Points = append(dots.Points, chart.Point{X: s.At.Minutes(), Y: v})
+				}
+			}
+			plot.Series = append(plot.Series, dots)
+		}
+		plot.Lanes = d.disturbances(l)
+		if svg := plot.SVG(); svg != "" {
+			panels = append(panels, panel{Title: l.label, SVG: html(svg)})
+		}
+	}
+	if len(panels) == 0 {
+		return nil
+	}
+	return []figure{{
+		ID: "slices", Title: "Every measured run, in order", Panels: panels, Legend: true, Folded: len(panels) > 12,
+		Caption: "A drift, or a neighbour on the machine, shows here. The strips below are the darker the more of the time " +
+			"was stolen by the hypervisor, used by other programs, or spent by some task waiting for a processor.",
+		Measure: d.commands()[0].Line,
+	}}
+}
+
+// disturbances are strips of what the machine did beside the lab, where known.
+func (d *data) disturbances(l *load) (lanes []chart.Lane) {
+	for _, of := range []struct {
+		label string
+		value func(*run.Slice) float64
+	}{
+		{"steal", func(s *run.Slice) float64 { return s.Steal }},
+		{"others", func(s *run.Slice) float64 { return s.Others }},
+		{"pressure", func(s *run.Slice) float64 { return s.Pressure }},
+	} {
+		lane := chart.Lane{Label: of.label}
+		for i := range d.in.Run.Slices {
+			s := &d.in.Run.Slices[i]
+			if s.Workload != l.label || of.value(s) < 0 {
+				continue
+			}
+			at := s.At.Minutes()
+			lane.Pieces = append(lane.Pieces, chart.Piece{
+				From: at, Till: at, Value: of.value(s),
+				Title: fmt.Sprintf("%s %s", of.label, chart.Percent(of.value(s))),
+			})
+		}
+		if len(lane.Pieces) > 0 {
+			lanes = append(lanes, lane)
+		}
+	}
+	return lanes
+}

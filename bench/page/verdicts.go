@@ -1,0 +1,192 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"informerlab/bench/chart"
+)
+
+// foldAbove is how many rows a forest may have before it is shown on demand only.
+const foldAbove = 45
+
+// tone says how a verdict looks.
+func (v *Verdict) tone() chart.Tone {
+	switch {
+	case v.Unlike:
+		return chart.Unlike
+	case v.Verdict == "faster":
+		return chart.Good
+	case v.Verdict == "slower":
+		return chart.Bad
+	case v.Verdict == "equivalent":
+		return chart.Even
+	}
+	return chart.Open
+}
+
+// words are what a verdict says, beside its ratio.
+func (v *Verdict) words() string {
+	switch {
+	case v.Unlike:
+		return "≠ unlike work"
+	case v.tone() == chart.Open && v.Needs > 0:
+		return "inconclusive, " + count(v.Needs, "block") + " more"
+	}
+	return cmp.Or(v.Verdict, "inconclusive")
+}
+
+// figures are the ratio and its interval, as factors or, near 1, as changes.
+func (v *Verdict) figures() string {
+	format := chart.Times
+	if v.Low > 1/1.6 && v.High < 1.6 {
+		format = chart.Change
+	}
+	return fmt.Sprintf("%s [%s, %s]", format(v.Ratio), format(v.Low), format(v.High))
+}
+
+// title is all there is to say of a verdict.
+func (v *Verdict) title() string {
+	s := fmt.Sprintf("%s, %s: %s %s against %s, %s from %s", v.Workload, unitOf(v.Unit).meaning, v.Buffer,
+		v.figures(), v.Base, v.words(), count(v.Blocks, "process block"))
+	if v.Floor > 0 {
+		s += fmt.Sprintf("; less than %s does not matter", chart.Percent(v.Floor))
+	}
+	if v.Visible > 0 {
+		s += fmt.Sprintf("; %s would have been seen", chart.Percent(v.Visible))
+	}
+	return s
+}
+
+// forests draws one forest per metric, the controls first.
+func (d *data) forests() (figures []figure) {
+	var names []string
+	for _, v := range d.in.Verdicts {
+		if !slices.Contains(names, v.Unit) {
+			names = append(names, v.Unit)
+		}
+	}
+	rank := func(name string) int {
+		return slices.IndexFunc(append(slices.Clone(units), unit{name: name}), func(u unit) bool { return u.name == name })
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
+	for i, name := range names {
+		f := d.forest(name)
+		f.ID = fmt.Sprintf("ratios-%d", i+1)
+		figures = append(figures, f)
+	}
+	return figures
+}
+
+func (d *data) forest(name string) figure {
+	u := unitOf(name)
+	forest := chart.Forest{Name: "Ratios of " + u.meaning, Axis: chart.Axis{Title: u.meaning, Unit: "ratio to the base"}}
+	var workloads, bases []string
+	rows, groups := 0, map[string]int{}
+	for _, control := range []bool{true, false} {
+		for _, v := range d.in.Verdicts {
+			if v.Unit != name || (v.Control != "") != control {
+				continue
+			}
+			title := v.Workload
+			if control {
+				title = "control · " + v.Workload
+			}
+			at, known := groups[title]
+			if !known {
+				at = len(forest.Groups)
+				groups[title] = at
+				forest.Groups = append(forest.Groups, chart.ForestGroup{Title: title})
+			}
+			forest.Groups[at].Rows = append(forest.Groups[at].Rows, d.forestRow(&v))
+			rows++
+			if !slices.Contains(workloads, v.Workload) {
+				workloads = append(workloads, v.Workload)
+			}
+			if !slices.Contains(bases, v.Base) {
+				bases = append(bases, v.Base)
+			}
+		}
+	}
+	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less. " +
+		"The grey band is the floor: changes within it do not matter. Small ticks around 1 are the smallest change that " +
+		"the run could have seen."
+	return figure{
+		Title: capital(u.meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
+		Panels: []panel{{SVG: html(forest.SVG()), Wide: true}}, Measure: d.measure(workloads, d.arms),
+	}
+}
+
+func (d *data) forestRow(v *Verdict) chart.ForestRow {
+	row := chart.ForestRow{
+		Label: v.Buffer, Estimate: v.Ratio, Low: v.Low, High: v.High, Floor: v.Floor, Visible: v.Visible,
+		Figures: v.figures(), Verdict: v.words(), Tone: v.tone(), Title: v.title(),
+	}
+	if a := d.arm(v.Buffer, v.Side); a != nil {
+		row.Style = a.style
+		row.Label = a.label()
+	}
+	if v.Control != "" {
+		row.Label = v.Control
+		row.Style = chart.Style{Neutral: true}
+	}
+	return row
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// heat draws the verdict of each buffer under each workload, by the metric that
+// the workload is judged by.
+func (d *data) heat() []figure {
+	h := chart.Heat{Name: "Every buffer under every workload", Corner: "workload ╲ buffer"}
+	var arms []*arm
+	for _, a := range d.arms {
+		compared := func(v Verdict) bool { return v.Control == "" && v.Buffer == a.info.Buffer && v.Side == a.info.Side }
+		if slices.ContainsFunc(d.in.Verdicts, compared) {
+			arms = append(arms, a)
+			h.Columns = append(h.Columns, a.label())
+		}
+	}
+	var workloads []string
+	for _, l := range d.loads {
+		cells, some := make([]chart.HeatCell, len(arms)), false
+		name := d.primary(l.label)
+		for i, a := range arms {
+			for _, v := range d.in.Verdicts {
+				if v.Control == "" && v.Workload == l.label && v.Buffer == a.info.Buffer && v.Side == a.info.Side && v.Unit == name {
+					cells[i], some = heatCell(&v), true
+				}
+			}
+		}
+		if some {
+			h.Rows, h.Cells, workloads = append(h.Rows, l.label), append(h.Cells, cells), append(workloads, l.label)
+		}
+	}
+	svg := h.SVG()
+	if svg == "" {
+		return nil
+	}
+	return []figure{{
+		ID: "map", Title: "Every buffer under every workload", Panels: []panel{{SVG: html(svg), Wide: true}},
+		Caption: "Ratio to the base by the figure that the workload is about (time per event, or p99 latency of an open " +
+			"loop); ▼ is less, which is better. Where nothing is decided, or the work is unlike, there is no colour.",
+		Measure: d.measure(workloads, d.arms),
+	}}
+}
+
+func heatCell(v *Verdict) chart.HeatCell {
+	text := chart.Times(v.Ratio)
+	if v.Low > 1/1.25 && v.High < 1.25 {
+		text = chart.Change(v.Ratio)
+	}
+	word := v.Verdict
+	switch v.tone() {
+	case chart.Unlike:
+		word = "unlike"
+	case chart.Open:
+		word = "undecided"
+	}
+	return chart.HeatCell{Ratio: v.Ratio, Tone: v.tone(), Text: text, Verdict: word, Title: v.title()}
+}
