@@ -2,6 +2,7 @@ package chart
 
 import (
 	"html"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,10 +29,10 @@ func (b Box) Overlaps(o Box) bool {
 	return b.Left < o.Right && o.Left < b.Right && b.Top < o.Bottom && o.Top < b.Bottom
 }
 
-// TextBox returns where a text is, whose anchor is start, middle or end and
-// whose baseline is at y.
-func TextBox(x, y float64, anchor, s string, size float64) Box {
-	w := TextWidth(s, size)
+// TextBox returns where a text of a CSS class is, whose anchor is start, middle or
+// end and whose baseline is at y.
+func TextBox(x, y float64, anchor, class, s string, size float64) Box {
+	w := TextWidth(class, s, size)
 	switch anchor {
 	case "middle":
 		x -= w / 2
@@ -41,9 +42,15 @@ func TextBox(x, y float64, anchor, s string, size float64) Box {
 	return Box{x, y - .78*size, x + w, y + .22*size}
 }
 
-// TextWidth estimates the width of a text in pixels, after DejaVu Sans, which is
-// wider than most fonts that a reader may have instead.
-func TextWidth(s string, size float64) (width float64) {
+// bold are the classes of text that is.
+var bold = []string{"at", "label", "note", "group", "v-good", "v-bad"}
+
+// TextWidth estimates the width of a text of a CSS class in pixels, after DejaVu
+// Sans, which is wider than most fonts that a reader may have instead.
+func TextWidth(class, s string, size float64) (width float64) {
+	if first, _, _ := strings.Cut(class, " "); slices.Contains(bold, first) {
+		size *= 1.1
+	}
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("ijl|.,:;'! ", r):
@@ -70,7 +77,7 @@ func (c *canvas) add(parts ...string) {
 
 // text writes one line of text and takes its place.
 func (c *canvas) text(x, y float64, anchor, class, s string, size float64) {
-	c.taken = append(c.taken, TextBox(x, y, anchor, s, size))
+	c.taken = append(c.taken, TextBox(x, y, anchor, class, s, size))
 	c.add(`<text x="`, n(x), `" y="`, n(y), `"`)
 	if anchor != "start" {
 		c.add(` text-anchor="`, anchor, `"`)
@@ -130,16 +137,16 @@ func (c *canvas) open(width, height float64, name string) {
 		`" role="img" aria-label="`, html.EscapeString(name), `">`)
 }
 
-// wrap breaks a label into lines, after punctuation, so that they fit a width if
-// they can.
-func wrap(label string, width, size float64) (lines []string) {
+// wrap breaks a label of a class into lines, after punctuation, so that they fit a
+// width if they can.
+func wrap(class, label string, width, size float64) (lines []string) {
 	line := ""
 	for len(label) > 0 {
-		end := strings.IndexAny(label, ":,= -") + 1
+		end := strings.IndexAny(label, ":, ") + 1
 		if end == 0 {
 			end = len(label)
 		}
-		if line != "" && TextWidth(strings.TrimSpace(line+label[:end]), size) > width {
+		if line != "" && TextWidth(class, strings.TrimSpace(line+label[:end]), size) > width {
 			lines = append(lines, strings.TrimSpace(line))
 			line = ""
 		}

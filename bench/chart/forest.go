@@ -47,16 +47,17 @@ const (
 	forestWidth  = 1060.0
 	forestRow    = 25.0
 	forestLeft   = 250.0
-	forestRight  = 690.0
-	figuresLeft  = 716.0
-	verdictLeft  = 905.0
+	forestRight  = 612.0
+	figuresLeft  = 636.0
+	visibleRight = 898.0
+	verdictLeft  = 918.0
 	forestWidest = 200.0 // ratios beyond this, or beneath its inverse, are at the edge
 )
 
 // SVG returns the figure, or "" if it has no rows.
 func (f *Forest) SVG() string {
 	var values []float64
-	height, rows := 58.0, 0
+	height, rows := 92.0, 0
 	for _, g := range f.Groups {
 		height += float64(len(g.Rows)) * forestRow
 		if g.Title != "" {
@@ -78,15 +79,16 @@ func (f *Forest) SVG() string {
 	c.open(forestWidth, height, f.Name)
 	c.text(8, 17, "start", "at", "buffer", smallSize)
 	c.text(figuresLeft, 17, "start", "at", "ratio [95 % interval]", smallSize)
+	c.text(visibleRight, 17, "end", "at", "sees", smallSize)
 	c.text(verdictLeft, 17, "start", "at", "verdict", smallSize)
 	c.add(`<g class="axis">`)
 	for _, v := range s.ticks {
-		c.line("grid", s.position(v), 26, s.position(v), height-52)
-		c.text(s.position(v), height-34, "middle", "tick", axis.format(v), textSize)
+		c.line("grid", s.position(v), 26, s.position(v), height-54)
+		c.text(s.position(v), height-35, "middle", "tick", axis.format(v), textSize)
 	}
 	c.text((forestLeft+forestRight)/2, height-10, "middle", "at", axis.label(), textSize)
 	c.add("</g>")
-	c.line("one", s.position(1), 26, s.position(1), height-52)
+	c.line("one", s.position(1), 26, s.position(1), height-54)
 	y := 30.0
 	for _, g := range f.Groups {
 		if g.Title != "" {
@@ -112,7 +114,7 @@ func ratioScale(axis *Axis, values []float64) *scale {
 	}
 	if widest > 1.6 {
 		if axis.Format == nil {
-			axis.Format = Times
+			axis.Format = func(v float64) string { return short(v) + "×" }
 		}
 		return newScale(&Axis{Log: true, Min: near.low, Max: near.high}, values, forestLeft, forestRight, 7)
 	}
@@ -147,7 +149,7 @@ func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 		}
 	}
 	label := r.Label
-	for TextWidth(label, textSize) > forestLeft-30 && strings.ContainsAny(label, ":,") {
+	for TextWidth("", label, textSize) > forestLeft-30 && strings.ContainsAny(label, ":,") {
 		label = "…" + label[strings.IndexAny(label, ":,")+1:]
 	}
 	c.marker(r.Style, 16, middle, 5, r.Label)
@@ -159,9 +161,12 @@ func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 		}
 	}
 	c.add(`<path class="ci `, string(r.Tone), `" d="`, d, `"/>`)
-	c.add(`<path class="est `, string(r.Tone), `" d="`, estimates[r.Tone](at(r.Estimate), middle, 6.5), `"`)
+	c.add(`<path class="est `, string(r.Tone), `" d="`, estimates[r.Tone](at(r.Estimate), middle, 5.5), `"`)
 	c.close("path", r.Title)
 	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
+	if r.Visible > 0 {
+		c.text(visibleRight, middle+.36*smallSize, "end", "figure", "±"+Percent(math.Round(1000*r.Visible)/1000), smallSize)
+	}
 	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)
 }
 

@@ -30,10 +30,10 @@ func (h *Heat) SVG() string {
 	if len(h.Rows) == 0 || len(h.Columns) == 0 {
 		return ""
 	}
-	left, header, column := TextWidth(h.Corner, smallSize)+20, 0.0, 92.0
+	left, header, column := TextWidth("at", h.Corner, smallSize)+20, 0.0, 92.0
 	for _, row := range h.Rows {
-		for _, line := range wrap(row, 230, textSize) {
-			left = max(left, TextWidth(line, textSize)+20)
+		for _, line := range wrap("", row, 230, textSize) {
+			left = max(left, TextWidth("", line, textSize)+20)
 		}
 	}
 	if room := (forestWidth - left) / float64(len(h.Columns)); room > column {
@@ -41,10 +41,10 @@ func (h *Heat) SVG() string {
 	}
 	var columns [][]string
 	for _, label := range h.Columns {
-		lines := wrap(label, column-8, smallSize)
+		lines := wrap("", label, column-8, smallSize)
 		columns = append(columns, lines)
 		for _, line := range lines {
-			column = max(column, TextWidth(line, smallSize)+8)
+			column = max(column, TextWidth("", line, smallSize)+8)
 		}
 		header = max(header, float64(len(lines))*smallSize*leading)
 	}
@@ -62,7 +62,7 @@ func (h *Heat) SVG() string {
 	}
 	for i, row := range h.Rows {
 		y := top + heatRow*float64(i)
-		lines := wrap(row, 230, textSize)
+		lines := wrap("", row, 230, textSize)
 		for j, line := range lines {
 			offset := (float64(j) - float64(len(lines)-1)/2) * textSize * 1.2
 			c.text(left-12, y+heatRow/2+offset+.36*textSize, "end", "", line, textSize)
@@ -106,7 +106,7 @@ func heatLegend(c *canvas, width, y float64) {
 		{"f3", "below ⅛"}, {"f2", "⅛ to ½"}, {"f1", "½ to 1"}, {"even", "= equivalent"}, {"b1", "1 to 2×"},
 		{"b2", "2 to 8×"}, {"b3", "above 8×"}, {"open", "? undecided"}, {"unlike", "≠ unlike work"},
 	} {
-		advance := 24 + TextWidth(entry[1], smallSize) + 14
+		advance := 24 + TextWidth("", entry[1], smallSize) + 14
 		if x+advance > width {
 			x, y = 2, y+26
 		}

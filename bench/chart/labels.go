@@ -24,7 +24,7 @@ func (p *Plot) endLabels() (labels []*endLabel) {
 		if s.Label == "" || !s.Line || len(p.shown(s)) == 0 {
 			continue
 		}
-		lines := wrap(s.Label, max(90, p.Width/6), textSize)
+		lines := wrap("label", s.Label, max(150, p.Width/4.2), textSize)
 		labels = append(labels, &endLabel{series: s, lines: lines, height: float64(len(lines)) * lineHeight})
 	}
 	return labels
@@ -43,9 +43,9 @@ func (f *frame) writeEndLabels(labels []*endLabel) {
 	for _, l := range labels {
 		points := f.plot.shown(l.series)
 		last := points[len(points)-1]
-		x, middle := f.area.Right+12, l.top+l.height/2
+		x, middle := f.area.Right+20, l.top+l.height/2
 		if end := f.x.position(last.X); math.Abs(middle-l.want) > 5 || end < f.area.Right-12 {
-			f.line("leader "+l.series.Style.class(), end+6, l.want, x-2, middle)
+			f.line("leader "+l.series.Style.class(), end+5, l.want, x-3, middle)
 		}
 		for i, line := range l.lines {
 			y := l.top + float64(i)*lineHeight + .8*textSize + .5
@@ -91,18 +91,34 @@ func spread(labels []*endLabel, top, bottom float64) {
 // pointLabels names points that no line ends at, and says what is marked, as near
 // to the point as there is room.
 func (f *frame) pointLabels() {
+	said := notes{}
 	for i := range f.plot.Series {
 		s := &f.plot.Series[i]
 		for _, q := range f.plot.shown(s) {
 			x, y := f.x.position(q.X), f.y.position(q.Y)
-			if q.Mark != "" {
+			if q.Mark != "" && !said.near(q.Mark, x, y) {
 				f.beside(x, y, "note", s.Style, []string{q.Mark}, smallSize, 60)
 			}
 			if s.Label != "" && !s.Line && !s.Dots {
-				f.beside(x, y, "label t-"+s.Style.class(), s.Style, wrap(s.Label, 170, textSize), textSize, 160)
+				f.beside(x, y, "label t-"+s.Style.class(), s.Style, wrap("label", s.Label, 200, textSize), textSize, 160)
 			}
 		}
 	}
+}
+
+// notes are where something was said, by what.
+type notes map[string][][2]float64
+
+// near reports whether the same was said not far away, and notes that it is said
+// here if not.
+func (s notes) near(what string, x, y float64) bool {
+	for _, at := range s[what] {
+		if math.Hypot(x-at[0], y-at[1]) < 110 {
+			return true
+		}
+	}
+	s[what] = append(s[what], [2]float64{x, y})
+	return false
 }
 
 // beside writes lines of text around a point, at most so far from it, and joins
@@ -110,7 +126,7 @@ func (f *frame) pointLabels() {
 func (f *frame) beside(x, y float64, class string, style Style, lines []string, size, farthest float64) {
 	width, height := 0.0, float64(len(lines))*size*leading
 	for _, line := range lines {
-		width = max(width, TextWidth(line, size))
+		width = max(width, TextWidth(class, line, size))
 	}
 	for distance := 12.0; distance <= farthest; distance += 8 {
 		for _, angle := range []float64{0, 180, 270, 90, 315, 45, 225, 135, 340, 20, 200, 160} {
@@ -124,8 +140,15 @@ func (f *frame) beside(x, y float64, class string, style Style, lines []string, 
 			if distance > 20 {
 				f.line("leader "+style.class(), x+dx*8, y+dy*8, min(max(x, b.Left), b.Right), min(max(y, b.Top), b.Bottom))
 			}
+			anchor, at := "middle", middleX
+			switch {
+			case dx > .5:
+				anchor, at = "start", b.Left
+			case dx < -.5:
+				anchor, at = "end", b.Right
+			}
 			for i, line := range lines {
-				f.text(b.Left, b.Top+float64(i)*size*leading+.95*size, "start", class, line, size)
+				f.text(at, b.Top+float64(i)*size*leading+.95*size, anchor, class, line, size)
 			}
 			return
 		}

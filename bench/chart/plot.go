@@ -1,7 +1,7 @@
 package chart
 
 import (
-	"html"
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -20,11 +20,12 @@ type Plot struct {
 // A Series is points with markers. Joined by a line, only those points have one
 // that have a Title.
 type Series struct {
-	Label  string // at the end of the line or beside the point; "" = none
-	Style  Style
-	Points []Point
-	Line   bool
-	Dots   bool // small markers in one element: for many points, which then have no tooltips
+	Label   string // at the end of the line or beside the point; "" = none
+	Tooltip string // of the line, unless the label says it
+	Style   Style
+	Points  []Point
+	Line    bool
+	Dots    bool // small markers in one element: for many points, which then have no tooltips
 }
 
 // A Point is a value, with an interval if Low is less than High.
@@ -43,7 +44,7 @@ type Span struct {
 // A Lane is a strip below the x axis of a plot, with ticks or shaded pieces.
 type Lane struct {
 	Label  string
-	Style  Style
+	Style  Style     // of ticks; its marker stands before them
 	At     []float64 // ticks
 	Pieces []Piece
 }
@@ -78,21 +79,22 @@ func (p *Plot) SVG() string {
 	for _, l := range labels {
 		tall += l.height + 3
 		for _, line := range l.lines {
-			right = max(right, TextWidth(line, textSize)+26)
+			right = max(right, TextWidth("label", line, textSize)+24)
 		}
 	}
 	lanes := float64(len(p.Lanes)) * laneHeight
 	left := 30.0
 	for _, lane := range p.Lanes {
-		left = max(left, TextWidth(lane.Label, smallSize)+14)
+		left = max(left, TextWidth("", lane.Label, smallSize)+26)
 	}
-	height = max(height, tall+104) + lanes
+	height = max(height, tall+104) + lanes + below(lanes)
 	probe := newScale(&p.Y, ys, 0, 1, 7)
 	for _, v := range probe.ticks {
-		left = max(left, TextWidth(p.Y.format(v), textSize)+14)
+		left = max(left, TextWidth("", p.Y.format(v), textSize)+12)
 	}
-	f.area = Box{left, 34, p.Width - right, height - 62 - lanes}
+	f.area = Box{left, 34, p.Width - right, height - 62 - lanes - below(lanes)}
 	f.x = newScale(&p.X, xs, f.area.Left, f.area.Right, max(2, int((f.area.Right-f.area.Left)/85)))
+	f.x.tighten(xs)
 	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(3, int((f.area.Bottom-f.area.Top)/42)))
 	f.open(p.Width, height, p.Name)
 	f.axes()
@@ -110,6 +112,9 @@ func (p *Plot) SVG() string {
 	return f.String()
 }
 
+// below is the space that lanes have around them.
+func below(lanes float64) float64 { return min(lanes, 6) }
+
 // shown returns the points that both axes have a place for.
 func (p *Plot) shown(s *Series) []Point {
 	x, y := &scale{log: p.X.Log}, &scale{log: p.Y.Log}
@@ -120,8 +125,14 @@ func (p *Plot) values() (xs, ys []float64) {
 	for i := range p.Series {
 		for _, q := range p.shown(&p.Series[i]) {
 			xs, ys = append(xs, q.X), append(ys, q.Y)
-			if q.Low < q.High {
+			switch {
+			case q.Low < q.High:
 				ys = append(ys, q.Low, q.High)
+			case !p.Series[i].Line && !p.Series[i].Dots && p.Y.Log: // room for its name
+				ys = append(ys, q.Y*.6, q.Y*1.6)
+			}
+			if !p.Series[i].Line && !p.Series[i].Dots && p.X.Log {
+				xs = append(xs, q.X*.9, q.X*1.1)
 			}
 		}
 	}
@@ -138,29 +149,38 @@ func (f *frame) axes() {
 		f.line("grid", a.Left, y, a.Right, y)
 		f.text(a.Left-8, y+.35*textSize, "end", "tick", f.plot.Y.format(v), textSize)
 	}
-	f.text(2, 15, "start", "at", f.plot.Y.label(), textSize)
+	f.title(2, 15, "start", f.plot.Y.label())
 	f.add(`</g><g class="axis">`)
 	f.line("base", a.Left, a.Bottom, a.Right, a.Bottom)
 	edge := math.Inf(-1)
 	for _, v := range f.x.ticks {
 		x, label := f.x.position(v), f.plot.X.format(v)
 		f.line("base", x, a.Bottom, x, a.Bottom+5)
-		b := TextBox(x, a.Bottom+lanes+21, "middle", label, textSize)
+		b := TextBox(x, a.Bottom+lanes+below(lanes)+21, "middle", "", label, textSize)
 		if b.Left > edge+6 && b.Right < f.plot.Width {
 			f.line("grid", x, a.Top, x, a.Bottom)
-			f.text(x, a.Bottom+lanes+21, "middle", "tick", label, textSize)
+			f.text(x, a.Bottom+lanes+below(lanes)+21, "middle", "tick", label, textSize)
 			edge = b.Right
 		}
 	}
-	f.text((a.Left+a.Right)/2, a.Bottom+lanes+46, "middle", "at", f.plot.X.label(), textSize)
+	f.title((a.Left+a.Right)/2, a.Bottom+lanes+below(lanes)+46, "middle", f.plot.X.label())
 	f.add("</g>")
+}
+
+// title writes the title of an axis, smaller if it is long.
+func (f *frame) title(x, y float64, anchor, s string) {
+	size := textSize
+	if w := TextWidth("at", s, size); w > f.plot.Width-4 {
+		size *= (f.plot.Width - 4) / w
+	}
+	f.text(x, y, anchor, "at", s, size)
 }
 
 func (f *frame) spans() {
 	for _, s := range f.plot.Spans {
 		b := Box{f.x.position(s.From), f.area.Top, f.x.position(s.Till), f.area.Bottom}
 		f.rect("span", b, s.Label)
-		if label := TextBox(b.Left+5, b.Top+14, "start", s.Label, smallSize); label.Right < f.area.Right && f.free(label) {
+		if label := TextBox(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize); label.Right < f.area.Right && f.free(label) {
 			f.text(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
 		}
 	}
@@ -168,8 +188,13 @@ func (f *frame) spans() {
 
 func (f *frame) lanes() {
 	for i, lane := range f.plot.Lanes {
-		top := f.area.Bottom + 6 + float64(i)*laneHeight
-		f.text(f.area.Left-8, top+.75*laneHeight, "end", "tick", lane.Label, smallSize)
+		top := f.area.Bottom + 9 + float64(i)*laneHeight
+		if lane.Label != "" {
+			f.text(f.area.Left-20, top+.75*laneHeight, "end", "tick", lane.Label, smallSize)
+		}
+		if len(lane.Pieces) == 0 {
+			f.marker(lane.Style, f.area.Left-10, top+laneHeight/2, 4.5, "")
+		}
 		var d strings.Builder
 		for _, at := range lane.At {
 			d.WriteString("M" + n(f.x.position(at)) + " " + n(top+3) + "v" + n(laneHeight-6))
@@ -219,7 +244,7 @@ func (f *frame) lines(s *Series) {
 	if dash := s.Style.dash(); dash != "" && !s.Dots {
 		f.add(` stroke-dasharray="`, dash, `"`)
 	}
-	f.add("><title>", html.EscapeString(s.Label), "</title></path>")
+	f.close("path", cmp.Or(s.Tooltip, s.Label))
 }
 
 func (f *frame) points(s *Series) {
@@ -232,6 +257,7 @@ func (f *frame) points(s *Series) {
 		}
 		x, y := f.x.position(q.X), f.y.position(q.Y)
 		if q.Mark != "" {
+			f.line("drop "+s.Style.class(), x, y+10, x, f.area.Bottom)
 			f.add(`<circle class="ring `, s.Style.class(), `" cx="`, n(x), `" cy="`, n(y), `" r="10"/>`)
 		}
 		f.marker(s.Style, x, y, map[bool]float64{true: 4.5, false: 6.5}[s.Line], q.Title)

@@ -3,7 +3,9 @@ package chart
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // An Axis is one of the two of a plot.
@@ -57,7 +59,7 @@ func (s *scale) holds(v float64) bool {
 func newScale(a *Axis, values []float64, from, till float64, ticks int) *scale {
 	s := &scale{log: a.Log, low: math.Inf(1), high: math.Inf(-1), from: from, till: till}
 	bounds := []float64{a.Min, a.Max}
-	if a.Min == 0 && a.Max == 0 && a.Log {
+	if a.Min == 0 && a.Max == 0 && (a.Log || a.Ticks != nil) {
 		bounds = nil
 	}
 	for _, v := range append(bounds, values...) {
@@ -70,8 +72,11 @@ func newScale(a *Axis, values []float64, from, till float64, ticks int) *scale {
 	}
 	switch {
 	case len(a.Ticks) > 0:
-		s.ticks = a.Ticks
-		s.low, s.high = min(s.low, a.Ticks[0]), max(s.high, a.Ticks[len(a.Ticks)-1])
+		for _, v := range a.Ticks {
+			if v >= s.low*.999 && v <= s.high*1.001 {
+				s.ticks = append(s.ticks, v)
+			}
+		}
 	case a.Log && a.Binary:
 		s.binaryTicks(ticks)
 	case a.Log:
@@ -80,6 +85,14 @@ func newScale(a *Axis, values []float64, from, till float64, ticks int) *scale {
 		s.linearTicks(ticks)
 	}
 	return s
+}
+
+// tighten lets a linear scale end with the last value and not with a tick.
+func (s *scale) tighten(values []float64) {
+	if high := slices.Max(values); !s.log && high > s.low {
+		s.high = high
+		s.ticks = slices.DeleteFunc(s.ticks, func(v float64) bool { return v > high*1.0001 })
+	}
 }
 
 // linearTicks puts ticks at multiples of 1, 2 or 5 times a power of ten, and lets
@@ -188,25 +201,30 @@ func Times(v float64) string {
 	switch {
 	case v >= 99.5:
 		return strconv.FormatFloat(math.Round(v), 'f', -1, 64) + "×"
-	case v >= .0995 && v < 10:
+	case v >= 9.95:
+		return strconv.FormatFloat(v, 'f', 1, 64) + "×"
+	case v >= .0995:
 		return strconv.FormatFloat(v, 'f', 2, 64) + "×"
 	}
-	return strconv.FormatFloat(v, 'g', 2, 64) + "×"
+	return strconv.FormatFloat(v, 'f', 3, 64) + "×"
 }
 
 // Percent writes a share of 1.
 func Percent(v float64) string { return short(100*v) + " %" }
 
-// Change writes a ratio as what it differs from 1 by, in percent.
+// Change writes a ratio as what it differs from 1 by, in percent to a tenth.
 func Change(v float64) string {
-	s := short(100 * (v - 1))
+	s := strconv.FormatFloat(math.Round(1000*(v-1))/10+0, 'f', -1, 64)
 	if v > 1 && s != "0" {
 		s = "+" + s
 	}
-	return s + " %"
+	return strings.Replace(s, "-", "−", 1) + " %"
 }
 
 func scaled(v, base float64, units []string) string {
+	if v == 0 {
+		return "0"
+	}
 	i := 0
 	for ; i < len(units)-1 && math.Abs(v) >= base*.9995; i++ {
 		v /= base

@@ -42,7 +42,7 @@ func (a *arm) label() string {
 		label += " " + a.info.Side
 	}
 	if a.lossy() {
-		label += " ≠"
+		label += "\u00a0≠"
 	}
 	return label
 }
@@ -198,7 +198,7 @@ type unit struct {
 // others.
 var units = []unit{
 	{"ns/event", "time per event", chart.Nanoseconds, "s per event"},
-	{"others-ns/event", "time per event for handlers beside the stopped one", chart.Nanoseconds, "s per event"},
+	{"others-ns/event", "time per event, the others", chart.Nanoseconds, "s per event"},
 	{"p99-ns", "latency, 99th percentile", chart.Nanoseconds, "s"},
 	{"p50-ns", "latency, median", chart.Nanoseconds, "s"},
 	{"p90-ns", "latency, 90th percentile", chart.Nanoseconds, "s"},

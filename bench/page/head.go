@@ -18,7 +18,7 @@ const minute = "2006-01-02 15:04 UTC"
 func facts(r *run.Recorded) []fact {
 	m := &r.Manifest
 	e := &m.Environment
-	commit := cmp.Or(e.Commit, "none")
+	commit := e.ShortCommit()
 	if e.Dirty {
 		commit += " (with changes)"
 	}
@@ -105,7 +105,7 @@ func quote(arg string) string {
 type winnerView struct {
 	Workload, Verdict, Metric, Note string
 	Arms                            []armView
-	Others                          []armView // with their figures
+	Others, Unranked                []armView // with their figures
 }
 
 // An armView is an arm with its marker.
@@ -141,6 +141,8 @@ func (d *data) winners() (views []winnerView) {
 			switch {
 			case slices.Contains(w.Buffers, a.info.Buffer):
 				v.Arms = append(v.Arms, view)
+			case view.Figure != "" && a.lossy():
+				v.Unranked = append(v.Unranked, view)
 			case view.Figure != "":
 				v.Others = append(v.Others, view)
 			}

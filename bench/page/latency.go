@@ -217,12 +217,20 @@ func (d *data) overLoad(a *arm, group []*load, key, name string) chart.Series {
 		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label(), key, chart.Count(x), strings.TrimSuffix(name, "-ns"),
 			chart.Nanoseconds(s.middle))
 		if name == "p99-ns" && s.middle > kneeAt*lowest {
-			p.Mark = "knee"
+			p.Mark = "knee " + knee(key, x)
 			lowest = math.Inf(1)
 		}
 		line.Points = append(line.Points, p)
 	}
 	return line
+}
+
+// knee tells a load.
+func knee(key string, x float64) string {
+	if key == "utilization" {
+		return chart.Count(x) + " %"
+	}
+	return chart.Count(x) + "/s"
 }
 
 func labels(group []*load) (all []string) {

@@ -33,7 +33,7 @@ func (d *data) backlog() (figures []figure) {
 		figures = append(figures, figure{
 			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.label,
 			Caption: "The first process block. " + stallCaption(l) + "Ticks below the heap are garbage collections.",
-			Panels:  timePanels(l, lines), Measure: d.measure([]string{l.label}, d.arms),
+			Panels:  timePanels(l, lines), Legend: true, Measure: d.measure([]string{l.label}, d.arms),
 		})
 	}
 	return figures
@@ -105,12 +105,12 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 		heap := of.axis.Title == "heap"
 		any := false
 		for _, line := range lines {
-			s := chart.Series{Label: line.arm.label(), Style: line.arm.style, Line: true}
+			s := chart.Series{Tooltip: line.arm.label(), Style: line.arm.style, Line: true}
 			for i, sample := range line.samples {
 				p := chart.Point{X: sample.At.Seconds(), Y: of.value(sample)}
 				any = any || p.Y > 0
 				if i == line.peak() {
-					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Label,
+					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Tooltip,
 						sample.At.Round(time.Millisecond), chart.Count(float64(sample.Pending)),
 						chart.Nanoseconds(float64(sample.Oldest)), chart.Bytes(float64(sample.Heap)))
 					if of.axis.Title == "backlog" {
@@ -122,22 +122,21 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 			plot.Series = append(plot.Series, s)
 			if heap {
 				plot.Lanes = append(plot.Lanes, collections(line))
+				plot.Lanes[0].Label = "GC"
 			}
 		}
 		if any { // what is not known is zero throughout
-			plot.Y.Ticks = byteTicks(&plot)
+			if of.axis.Unit == "B" {
+				plot.Y.Ticks, plot.Y.Max = byteTicks(&plot)
+			}
 			panels = append(panels, panel{Title: of.title, SVG: html(plot.SVG())})
 		}
 	}
 	return panels
 }
 
-// byteTicks are multiples of a power of two for axes of bytes, else nil.
-func byteTicks(p *chart.Plot) (ticks []float64) {
-	if p.Y.Unit != "B" {
-		return nil
-	}
-	most := 0.0
+// byteTicks are multiples of a power of two from zero, as far as the values go.
+func byteTicks(p *chart.Plot) (ticks []float64, most float64) {
 	for _, s := range p.Series {
 		for _, q := range s.Points {
 			most = max(most, q.Y)
@@ -147,13 +146,13 @@ func byteTicks(p *chart.Plot) (ticks []float64) {
 	for i := 0.0; i*step < most+step; i++ {
 		ticks = append(ticks, i*step)
 	}
-	return ticks
+	return ticks, most
 }
 
 // collections is a lane with a tick for each sample after which the collector had
 // run once more.
 func collections(line timeline) chart.Lane {
-	lane := chart.Lane{Label: "GC " + line.arm.info.Buffer, Style: line.arm.style}
+	lane := chart.Lane{Style: line.arm.style}
 	for i, s := range line.samples {
 		if i > 0 && s.GCs > line.samples[i-1].GCs {
 			lane.At = append(lane.At, s.At.Seconds())

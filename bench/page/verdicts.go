@@ -33,7 +33,7 @@ func (v *Verdict) words() string {
 	case v.Unlike:
 		return "≠ unlike work"
 	case v.tone() == chart.Open && v.Needs > 0:
-		return "inconclusive, " + count(v.Needs, "block") + " more"
+		return fmt.Sprintf("inconclusive +%d", v.Needs)
 	}
 	return cmp.Or(v.Verdict, "inconclusive")
 }
@@ -111,8 +111,8 @@ func (d *data) forest(name string) figure {
 		}
 	}
 	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less. " +
-		"The grey band is the floor: changes within it do not matter. Small ticks around 1 are the smallest change that " +
-		"the run could have seen."
+		"The grey band is the floor: changes within it do not matter. “Sees” is the smallest change that would have been found, " +
+		"as ticks around 1; +6 after a verdict says that 6 more process blocks may decide it."
 	return figure{
 		Title: capital(u.meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
 		Panels: []panel{{SVG: html(forest.SVG()), Wide: true}}, Measure: d.measure(workloads, d.arms),
