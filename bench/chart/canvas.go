@@ -85,7 +85,10 @@ func (c *canvas) text(x, y float64, anchor, class, s string, size float64) {
 	if class != "" {
 		c.add(` class="`, class, `"`)
 	}
-	c.add(` font-size="`, n(size), `">`, html.EscapeString(s), "</text>")
+	if size != textSize {
+		c.add(` font-size="`, n(size), `"`)
+	}
+	c.add(">", html.EscapeString(s), "</text>")
 }
 
 // line writes a straight line.
@@ -134,7 +137,7 @@ func (c *canvas) free(b Box) bool {
 // open begins a figure. What it shows is read aloud to those who cannot see it.
 func (c *canvas) open(width, height float64, name string) {
 	c.add(`<svg viewBox="0 0 `, n(width), " ", n(height), `" width="`, n(width), `" height="`, n(height),
-		`" role="img" aria-label="`, html.EscapeString(name), `">`)
+		`" font-size="`, n(textSize), `" role="img" aria-label="`, html.EscapeString(name), `">`)
 }
 
 // wrap breaks a label of a class into lines, after punctuation, so that they fit a

@@ -20,7 +20,6 @@ import (
 	_ "embed" // for CSS
 	"math"
 	"strconv"
-	"strings"
 )
 
 // CSS are the rules that figures need, with two values for each colour.
@@ -67,32 +66,44 @@ func (s Style) marker(x, y, r float64) string {
 	return markers[s.Index%colours+s.Index/colours%2](x, y, r)
 }
 
-// Swatch returns the style's marker as a figure of its own, for legends in text.
+// Swatch returns the style's line and marker, 26 by 16 pixels, for legends in text:
+// the content of an svg element.
 func (s Style) Swatch() string {
 	c := &canvas{}
-	c.add(`<svg class="swatch" viewBox="0 0 26 16" width="26" height="16" aria-hidden="true">`)
 	c.add(`<path class="l `, s.class(), `" d="M1 8H25"`)
 	if dash := s.dash(); dash != "" {
 		c.add(` stroke-dasharray="`, dash, `"`)
 	}
 	c.add("/>")
 	c.marker(s, 13, 8, 5, "")
-	c.add("</svg>")
 	return c.String()
 }
 
 // A shape returns path data of a marker around a point.
 type shape func(x, y, r float64) string
 
-// corners is a shape with corners at multiples of the radius.
+// corners is a shape with corners at multiples of the radius. It is relative to the
+// point, which is shorter.
 func corners(xy ...float64) shape {
 	return func(x, y, r float64) string {
-		var d strings.Builder
-		for i := 0; i < len(xy); i += 2 {
-			d.WriteString(map[bool]string{true: "M", false: "L"}[i == 0] + n(x+r*xy[i]) + " " + n(y+r*xy[i+1]))
+		d := "M" + n(x) + " " + n(y) + "m" + n(r*xy[0]) + " " + n(r*xy[1]) + "l"
+		for i := 2; i < len(xy); i += 2 {
+			d += pair(r*(xy[i]-xy[i-2]), r*(xy[i+1]-xy[i-1]))
 		}
-		return d.String() + "z"
+		return d + "z"
 	}
+}
+
+// pair writes two numbers of several, in as few characters as keep them apart.
+func pair(x, y float64) string {
+	first, second := n(x), n(y)
+	if first[0] != '-' {
+		first = " " + first
+	}
+	if second[0] != '-' {
+		second = " " + second
+	}
+	return first + second
 }
 
 func round(x, y, r float64) string {
@@ -116,7 +127,8 @@ var (
 // markers are the shapes by index. The second eight styles have the next one.
 var markers = []shape{square, up, diamond, down, left, plus, right, hexagon, square}
 
-// n writes a coordinate, to a tenth of a pixel.
-func n(v float64) string {
-	return strconv.FormatFloat(math.Round(v*10)/10+0, 'f', -1, 64) // + 0, as there is a -0
-}
+// n writes a coordinate.
+func n(v float64) string { return strconv.FormatFloat(tenths(v), 'f', -1, 64) }
+
+// tenths rounds to a tenth of a pixel.
+func tenths(v float64) float64 { return math.Round(v*10)/10 + 0 } // + 0, as there is a -0

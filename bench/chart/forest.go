@@ -22,7 +22,7 @@ type ForestGroup struct {
 type ForestRow struct {
 	Label               string
 	Style               Style
-	Estimate, Low, High float64
+	Estimate, Low, High float64 // an estimate of NaN is not drawn, an infinite interval goes to the edge
 	Floor               float64 // ratios from 1/(1+Floor) to 1+Floor do not matter; 0 = all do
 	Visible             float64 // the smallest effect that could have been seen, as Floor; 0 = unknown
 	Figures, Verdict    string  // columns
@@ -66,7 +66,9 @@ func (f *Forest) SVG() string {
 		rows += len(g.Rows)
 		for _, r := range g.Rows {
 			for _, v := range []float64{r.Low, r.High, r.Estimate, 1 + r.Floor, 1 / (1 + r.Floor)} {
-				values = append(values, min(max(v, 1/forestWidest), forestWidest))
+				if v > 0 && !math.IsInf(v, 0) {
+					values = append(values, min(max(v, 1/forestWidest), forestWidest))
+				}
 			}
 		}
 	}
@@ -95,6 +97,7 @@ func (f *Forest) SVG() string {
 			c.text(8, y+19, "start", "group", g.Title, textSize)
 			y += forestRow + 4
 		}
+		g.floors(c, s, y)
 		for i := range g.Rows {
 			g.Rows[i].write(c, s, y)
 			y += forestRow
@@ -134,26 +137,55 @@ func ratioScale(axis *Axis, values []float64) *scale {
 	return newScale(&Axis{Log: true, Ticks: ticks}, values, forestLeft, forestRight, 7)
 }
 
+// floors draws the floors of all rows, the first of which begins at y, and the
+// smallest effects that they could have seen.
+func (g *ForestGroup) floors(c *canvas, s *scale, y float64) {
+	var seen strings.Builder
+	for i := 0; i < len(g.Rows); {
+		r, from := &g.Rows[i], y+float64(i)*forestRow
+		for ; i < len(g.Rows) && g.Rows[i].Floor == r.Floor; i++ {
+			visible := 1 + g.Rows[i].Visible
+			for _, v := range []float64{1 / visible, visible} {
+				if g.Rows[i].sees() && v > s.low && v < s.high {
+					seen.WriteString("M" + n(s.position(v)) + " " + n(y+(float64(i)+.5)*forestRow-5) + "v10")
+				}
+			}
+		}
+		if r.Floor > 0 {
+			low, high := max(1/(1+r.Floor), s.low), min(1+r.Floor, s.high)
+			c.rect("floor", Box{s.position(low), from + 1, s.position(high), y + float64(i)*forestRow - 1}, "")
+		}
+	}
+	if seen.Len() > 0 {
+		c.add(`<path class="seen" d="`, seen.String(), `"/>`)
+	}
+}
+
+// sees reports whether it is known what the row could have seen.
+func (r *ForestRow) sees() bool { return r.Visible > 0 && !math.IsInf(r.Visible, 0) }
+
 // write draws a row whose top is at y.
 func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 	middle := y + forestRow/2
 	at := func(v float64) float64 { return s.position(min(max(v, s.low), s.high)) }
-	if r.Floor > 0 {
-		c.rect("floor", Box{at(1 / (1 + r.Floor)), y + 2, at(1 + r.Floor), y + forestRow - 2}, "")
-	}
-	if r.Visible > 0 {
-		for _, v := range []float64{1 / (1 + r.Visible), 1 + r.Visible} {
-			if v > s.low && v < s.high {
-				c.line("seen", at(v), middle-5, at(v), middle+5)
-			}
-		}
-	}
 	label := r.Label
 	for TextWidth("", label, textSize) > forestLeft-30 && strings.ContainsAny(label, ":,") {
 		label = "…" + label[strings.IndexAny(label, ":,")+1:]
 	}
-	c.marker(r.Style, 16, middle, 5, r.Label)
+	c.marker(r.Style, 16, middle, 5, map[bool]string{true: r.Label}[r.Label != label])
 	c.text(30, middle+.36*textSize, "start", "", label, textSize)
+	if !math.IsNaN(r.Estimate) {
+		r.interval(c, s, at, middle)
+	}
+	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
+	if r.sees() {
+		c.text(visibleRight, middle+.36*smallSize, "end", "figure", "±"+Percent(math.Round(1000*r.Visible)/1000), smallSize)
+	}
+	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)
+}
+
+// interval draws the estimate and its interval.
+func (r *ForestRow) interval(c *canvas, s *scale, at func(float64) float64, middle float64) {
 	d := "M" + n(at(r.Low)) + " " + n(middle) + "H" + n(at(r.High))
 	for _, v := range []float64{r.Low, r.High} {
 		if v >= s.low && v <= s.high {
@@ -163,11 +195,6 @@ func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 	c.add(`<path class="ci `, string(r.Tone), `" d="`, d, `"/>`)
 	c.add(`<path class="est `, string(r.Tone), `" d="`, estimates[r.Tone](at(r.Estimate), middle, 5.5), `"`)
 	c.close("path", r.Title)
-	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
-	if r.Visible > 0 {
-		c.text(visibleRight, middle+.36*smallSize, "end", "figure", "±"+Percent(math.Round(1000*r.Visible)/1000), smallSize)
-	}
-	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)
 }
 
 // estimates are the markers of tones: they point where the ratio went.

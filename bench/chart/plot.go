@@ -47,13 +47,11 @@ type Lane struct {
 	Style  Style     // of ticks; its marker stands before them
 	At     []float64 // ticks
 	Pieces []Piece
+	Title  string // tooltip of the pieces
 }
 
 // A Piece is a stretch of a lane, the darker the nearer Value is to 1.
-type Piece struct {
-	From, Till, Value float64
-	Title             string
-}
+type Piece struct{ From, Till, Value float64 }
 
 const laneHeight = 17.0
 
@@ -163,7 +161,9 @@ func (f *frame) axes() {
 			edge = b.Right
 		}
 	}
-	f.title((a.Left+a.Right)/2, a.Bottom+lanes+below(lanes)+46, "middle", f.plot.X.label())
+	half := TextWidth("at", f.plot.X.label(), textSize) / 2
+	middle := max(min((a.Left+a.Right)/2, f.plot.Width-half-2), half+2)
+	f.title(middle, a.Bottom+lanes+below(lanes)+46, "middle", f.plot.X.label())
 	f.add("</g>")
 }
 
@@ -202,10 +202,34 @@ func (f *frame) lanes() {
 		if len(lane.At) > 0 {
 			f.add(`<path class="rug `, lane.Style.class(), `" d="`, d.String(), `"/>`)
 		}
-		for _, p := range lane.Pieces {
-			from := f.x.position(p.From)
-			b := Box{from, top + 2, max(f.x.position(p.Till), from+1), top + laneHeight - 2}
-			f.rect("p"+n(math.Ceil(min(max(p.Value, 0), 1)*5)), b, p.Title)
+		f.pieces(lane, top+laneHeight/2)
+	}
+}
+
+// pieces writes a path for each of six shades. Pieces of one shade that touch are
+// one.
+func (f *frame) pieces(lane Lane, middle float64) {
+	var shades [6]strings.Builder
+	last, edge := -1, 0.0
+	for _, p := range lane.Pieces {
+		shade := int(math.Ceil(min(max(p.Value, 0), 1) * 5))
+		from := f.x.position(p.From)
+		till := max(f.x.position(p.Till), from+1.5)
+		if shade == last && from <= edge+.5 {
+			from = edge
+			till = max(till, from)
+		} else {
+			shades[shade].WriteString("M" + n(from) + " " + n(middle))
+		}
+		if d := n(till); !strings.HasSuffix(shades[shade].String(), "H"+d) {
+			shades[shade].WriteString("H" + d)
+		}
+		last, edge = shade, till
+	}
+	for i := range shades {
+		if shades[i].Len() > 0 {
+			f.add(`<path class="piece p`, n(float64(i)), `" d="`, shades[i].String(), `"`)
+			f.close("path", lane.Title)
 		}
 	}
 }
@@ -213,18 +237,20 @@ func (f *frame) lanes() {
 // lines writes the line of a series and the intervals of its points.
 func (f *frame) lines(s *Series) {
 	var d, whiskers strings.Builder
+	var lastX, lastY float64
 	for i, q := range f.plot.shown(s) {
-		x, y := n(f.x.position(q.X)), n(f.y.position(q.Y))
+		x, y := tenths(f.x.position(q.X)), tenths(f.y.position(q.Y))
 		switch {
 		case s.Dots:
-			d.WriteString(s.Style.marker(f.x.position(q.X), f.y.position(q.Y), 3.5))
+			d.WriteString(s.Style.marker(x, y, 3.5))
 		case i == 0:
-			d.WriteString("M" + x + " " + y)
-		default:
-			d.WriteString("L" + x + " " + y)
+			d.WriteString("M" + n(x) + " " + n(y) + "l")
+		default: // relative, which is shorter
+			d.WriteString(pair(x-lastX, y-lastY))
 		}
+		lastX, lastY = x, y
 		if q.Low < q.High && f.y.holds(q.Low) {
-			whiskers.WriteString("M" + x + " " + n(f.y.position(q.Low)) + "V" + n(f.y.position(q.High)))
+			whiskers.WriteString("M" + n(x) + " " + n(f.y.position(q.Low)) + "V" + n(f.y.position(q.High)))
 		}
 	}
 	class := "l " + s.Style.class()

@@ -1,8 +1,8 @@
 package page
 
 import (
+	"fmt"
 	"html/template"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +18,10 @@ var controlSides = []string{"base-again", "base-slowed"}
 // reference is the buffer that others are held against, drawn in the colour of text.
 const reference = "reference"
 
+// lossMark follows the name of a buffer that loses or merges. Its space does not
+// break.
+const lossMark = "\u00a0≠"
+
 // data is a run by rows, for figures.
 type data struct {
 	in      *Input
@@ -30,6 +34,7 @@ type data struct {
 // An arm is a buffer, or one side of it.
 type arm struct {
 	info  run.ArmInfo
+	id    string // in a page
 	style chart.Style
 }
 
@@ -42,7 +47,7 @@ func (a *arm) label() string {
 		label += " " + a.info.Side
 	}
 	if a.lossy() {
-		label += "\u00a0≠"
+		label += lossMark
 	}
 	return label
 }
@@ -97,10 +102,10 @@ func (l *load) without(key string) string {
 type spread struct{ middle, low, high float64 }
 
 func newData(in *Input) *data {
-	d := &data{in: in, folder: filepath.Base(in.Run.Path), spreads: map[run.Row]map[string]spread{}}
+	d := &data{in: in, folder: in.folder(), spreads: map[run.Row]map[string]spread{}}
 	for _, info := range in.Run.Manifest.Arms {
 		if !slices.Contains(controlSides, info.Side) {
-			a := &arm{info: info, style: chart.Style{Index: len(d.arms)}}
+			a := &arm{info: info, id: fmt.Sprintf("arm-%d", len(d.arms)+1)}
 			a.style.Lossy = a.lossy()
 			a.style.Neutral = info.Buffer == reference && info.Side == ""
 			d.arms = append(d.arms, a)

@@ -10,8 +10,10 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"informerlab/bench/compare"
 	"informerlab/bench/page"
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
 	"informerlab/core/buffer"
 )
 
@@ -150,7 +152,7 @@ func values(random *rand.Rand, b *invented, workload string) map[string]float64 
 
 func histogram(random *rand.Rand, b *invented, workload string) *hdrhistogram.Histogram {
 	h := hdrhistogram.New(1, 60_000_000_000, 3)
-	for range 20_000 {
+	for range 12_000 {
 		v := wait(b, workload) * math.Exp(random.NormFloat64()*.9)
 		if random.Float64() < .004 {
 			v += random.ExpFloat64() * 8e6
@@ -243,4 +245,49 @@ func judge(random *rand.Rand, in *page.Input, buffers []invented) {
 		{Name: "reference against itself", Expected: "not slower, not faster", Found: "+0.4 % [-0.5 %, +1.3 %]", Fine: true},
 		{Name: "reference with a spin of 3 %", Expected: "slower", Found: "+2.8 % [+1.9 %, +3.7 %]", Fine: true},
 	}
+}
+
+// sides makes up a comparison of head with base, with its controls, as lab compare
+// records it.
+func sides() page.Input {
+	random := rand.New(rand.NewPCG(7, 7))
+	in := invent(sixBuffers[:1], tenWorkloads[:1], 12)
+	r := in.Run
+	buffers := []string{"reference", "ring", "chunked"}
+	workloads := []string{"saturate:events=20000,listeners=1", "saturate:events=20000,listeners=8"}
+	r.Manifest.Workloads, r.Manifest.Arms, r.Slices = workloads, nil, nil
+	r.Manifest.Args = []string{"compare", "-base", "lab", "-buffers", strings.Join(buffers, ",")}
+	effects := map[string]float64{"ring head": 1.021, "chunked head": .93, "reference base-slowed": 1.03}
+	for _, b := range buffers {
+		for _, side := range []string{"base", "head", "base-again", "base-slowed"} {
+			if b == "reference" || !strings.HasPrefix(side, "base-") {
+				info := run.ArmInfo{Buffer: b, Side: side, Procs: 1, Traits: lossless(buffer.FIFO)}
+				if side == "base-slowed" {
+					info.Spin = 3
+				}
+				r.Manifest.Arms = append(r.Manifest.Arms, info)
+			}
+		}
+	}
+	for block := range 12 {
+		for position, w := range random.Perm(len(workloads)) {
+			for i, arm := range r.Manifest.Arms {
+				effect := effects[arm.Buffer+" "+arm.Side]
+				if effect == 0 {
+					effect = 1
+				}
+				cost := 500 * number(workloads[w], "listeners", 1) * effect * math.Exp(random.NormFloat64()*.006)
+				r.Slices = append(r.Slices, run.Slice{
+					Row:   run.Row{Workload: workloads[w], Buffer: arm.Buffer, Side: arm.Side},
+					Block: block + 1, Round: 1, Position: i + 1, At: time.Duration(block*4+position*2) * time.Second,
+					Steal: -1, Pressure: .1 * random.Float64(), Others: -1, Values: map[string]float64{"cpu-ns/event": cost},
+				})
+			}
+		}
+	}
+	judged := page.New(r, compare.Rules{
+		Metrics: []compare.Metric{{Unit: "cpu-ns/event", Floor: .01}}, Alpha: stats.Strict, Percent: 3,
+	})
+	judged.Links = in.Links
+	return judged
 }

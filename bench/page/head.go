@@ -108,16 +108,29 @@ type winnerView struct {
 	Others, Unranked                []armView // with their figures
 }
 
+// A swatch is the marker of an arm, drawn once in a page.
+type swatch struct {
+	ID  string
+	SVG template.HTML
+}
+
 // An armView is an arm with its marker.
 type armView struct {
-	Swatch template.HTML
+	Swatch string // its ID
 	Label  string
 	Figure string
 }
 
+func (d *data) swatches() (all []swatch) {
+	for _, a := range d.arms {
+		all = append(all, swatch{a.id, html(a.style.Swatch())})
+	}
+	return all
+}
+
 func (d *data) armViews() (views []armView) {
 	for _, a := range d.arms {
-		views = append(views, armView{Swatch: html(a.style.Swatch()), Label: a.label()})
+		views = append(views, armView{Swatch: a.id, Label: a.label()})
 	}
 	return views
 }
@@ -134,7 +147,7 @@ func (d *data) winners() (views []winnerView) {
 			v.Verdict = "tie"
 		}
 		for _, a := range d.arms {
-			view := armView{Swatch: html(a.style.Swatch()), Label: a.label()}
+			view := armView{Swatch: a.id, Label: a.label()}
 			if s, has := d.get(a.row(w.Workload), w.Unit); has {
 				view.Figure = u.format(s.middle)
 			}
@@ -166,7 +179,7 @@ func (d *data) contracts() (all []contract) {
 			continue // an outside contestant declares nothing
 		}
 		c := contract{
-			armView{Swatch: html(a.style.Swatch()), Label: a.label()},
+			armView{Swatch: a.id, Label: a.label()},
 			string(t.Order), string(t.Loss), string(t.Bound), "no", string(t.Producers), a.lossy(),
 		}
 		if t.Blocks {

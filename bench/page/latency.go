@@ -16,9 +16,9 @@ const (
 	half, whole = 520.0, 1060.0
 )
 
-// pointBudget is how many points all lines of a figure may have, as a page has a
-// limit.
-const pointBudget = 12_000
+// points is how many a line may have if there are so many lines: fewer than suit
+// it best where a page would get too large.
+func (d *data) points(lines int) int { return max(24, min(120, 4000/lines)) }
 
 // percentiles draws a panel of latency over percentile for each open loop.
 func (d *data) percentiles() []figure {
@@ -40,7 +40,7 @@ func (d *data) percentiles() []figure {
 			}
 			plot.Series = append(plot.Series, chart.Series{
 				Label: a.label(), Style: a.style, Line: true,
-				Points: curve(a.label(), latency.Histogram, max(12, min(60, pointBudget/len(d.in.Run.Latencies)))),
+				Points: curve(a.label(), latency.Histogram, d.points(len(d.in.Run.Latencies))),
 			})
 		}
 		if svg := plot.SVG(); svg != "" {

@@ -18,7 +18,7 @@ func (d *data) backlog() (figures []figure) {
 		for _, a := range d.arms {
 			for _, t := range d.in.Run.Timelines {
 				if t.Row == a.row(l.label) && len(t.Samples) > 1 {
-					lines = append(lines, timeline{a, thin(t.Samples, max(24, min(150, 4*pointBudget/(3*len(d.in.Run.Timelines)))))})
+					lines = append(lines, timeline{a, thin(t.Samples, d.points(len(d.in.Run.Timelines)))})
 					break
 				}
 			}
@@ -271,19 +271,18 @@ func (d *data) disturbances(l *load) (lanes []chart.Lane) {
 		{"others", func(s *run.Slice) float64 { return s.Others }},
 		{"pressure", func(s *run.Slice) float64 { return s.Pressure }},
 	} {
-		lane := chart.Lane{Label: of.label}
+		lane, most := chart.Lane{Label: of.label}, 0.0
 		for i := range d.in.Run.Slices {
 			s := &d.in.Run.Slices[i]
 			if s.Workload != l.label || of.value(s) < 0 {
 				continue
 			}
 			at := s.At.Minutes()
-			lane.Pieces = append(lane.Pieces, chart.Piece{
-				From: at, Till: at, Value: of.value(s),
-				Title: fmt.Sprintf("%s %s", of.label, chart.Percent(of.value(s))),
-			})
+			lane.Pieces = append(lane.Pieces, chart.Piece{From: at, Till: at, Value: of.value(s)})
+			most = max(most, of.value(s))
 		}
 		if len(lane.Pieces) > 0 {
+			lane.Title = of.label + ": at most " + chart.Percent(most)
 			lanes = append(lanes, lane)
 		}
 	}

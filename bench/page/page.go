@@ -88,6 +88,7 @@ type view struct {
 	Unfit               string
 	Controls            []Control
 	Winners             []winnerView
+	Swatches            []swatch
 	Arms                []armView
 	Lossy               bool
 	Figures             []figure
@@ -124,16 +125,13 @@ func Write(w io.Writer, in Input) error {
 		Title: "informerlab: " + d.folder, Name: d.folder, Folder: "results/" + d.folder,
 		CSS:    template.CSS(chart.CSS + pageCSS),
 		Status: in.Run.Manifest.Status, Facts: facts(in.Run), Commands: d.commands(),
-		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Links: links(in.Links),
-		Contracts: d.contracts(),
+		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Swatches: d.swatches(), Links: links(in.Links),
+		Contracts: d.contracts(), Lossy: d.lossy(),
 	}
 	for _, f := range in.Run.Manifest.Fitness {
 		if s := f.String(); s != "" {
 			v.Fitness = append(v.Fitness, f.Workload+": "+s)
 		}
-	}
-	for _, a := range d.arms {
-		v.Lossy = v.Lossy || a.lossy()
 	}
 	for _, figures := range [][]figure{
 		d.forests(), d.heat(), d.percentiles(), d.load(), d.listeners(), d.backlog(), d.costs(), d.slices(),

@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -38,24 +39,18 @@ func (v *Verdict) words() string {
 	return cmp.Or(v.Verdict, "inconclusive")
 }
 
-// figures are the ratio and its interval, as factors or, near 1, as changes.
-func (v *Verdict) figures() string {
-	format := chart.Times
-	if v.Low > 1/1.6 && v.High < 1.6 {
-		format = chart.Change
-	}
-	return fmt.Sprintf("%s [%s, %s]", format(v.Ratio), format(v.Low), format(v.High))
-}
+// tooltips reports whether there are so few verdicts that a page has room for what
+// it says elsewhere as well.
+func (d *data) tooltips() bool { return len(d.in.Verdicts) <= 400 }
 
 // title is all there is to say of a verdict.
 func (v *Verdict) title() string {
-	s := fmt.Sprintf("%s, %s: %s %s against %s, %s from %s", v.Workload, unitOf(v.Unit).meaning, v.Buffer,
-		v.figures(), v.Base, v.words(), count(v.Blocks, "process block"))
+	s := fmt.Sprintf("%s %s, %s, %s", v.Buffer, v.figures(), v.words(), count(v.Blocks, "block"))
 	if v.Floor > 0 {
-		s += fmt.Sprintf("; less than %s does not matter", chart.Percent(v.Floor))
+		s += ", floor " + chart.Percent(v.Floor)
 	}
-	if v.Visible > 0 {
-		s += fmt.Sprintf("; %s would have been seen", chart.Percent(v.Visible))
+	if v.Visible > 0 && !math.IsInf(v.Visible, 0) {
+		s += ", sees " + chart.Percent(v.Visible)
 	}
 	return s
 }
@@ -122,7 +117,10 @@ func (d *data) forest(name string) figure {
 func (d *data) forestRow(v *Verdict) chart.ForestRow {
 	row := chart.ForestRow{
 		Label: v.Buffer, Estimate: v.Ratio, Low: v.Low, High: v.High, Floor: v.Floor, Visible: v.Visible,
-		Figures: v.figures(), Verdict: v.words(), Tone: v.tone(), Title: v.title(),
+		Figures: v.figures(), Verdict: v.words(), Tone: v.tone(),
+	}
+	if d.tooltips() {
+		row.Title = v.title()
 	}
 	if a := d.arm(v.Buffer, v.Side); a != nil {
 		row.Style = a.style
@@ -156,7 +154,7 @@ func (d *data) heat() []figure {
 		for i, a := range arms {
 			for _, v := range d.in.Verdicts {
 				if v.Control == "" && v.Workload == l.label && v.Buffer == a.info.Buffer && v.Side == a.info.Side && v.Unit == name {
-					cells[i], some = heatCell(&v), true
+					cells[i], some = d.heatCell(&v), true
 				}
 			}
 		}
@@ -176,7 +174,7 @@ func (d *data) heat() []figure {
 	}}
 }
 
-func heatCell(v *Verdict) chart.HeatCell {
+func (d *data) heatCell(v *Verdict) chart.HeatCell {
 	text := chart.Times(v.Ratio)
 	if v.Low > 1/1.25 && v.High < 1.25 {
 		text = chart.Change(v.Ratio)
@@ -188,5 +186,9 @@ func heatCell(v *Verdict) chart.HeatCell {
 	case chart.Open:
 		word = "undecided"
 	}
-	return chart.HeatCell{Ratio: v.Ratio, Tone: v.tone(), Text: text, Verdict: word, Title: v.title()}
+	cell := chart.HeatCell{Ratio: v.Ratio, Tone: v.tone(), Text: text, Verdict: word}
+	if d.tooltips() {
+		cell.Title = v.title()
+	}
+	return cell
 }

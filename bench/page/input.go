@@ -1,0 +1,132 @@
+package page
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"informerlab/bench/chart"
+	"informerlab/bench/compare"
+	"informerlab/bench/run"
+	"informerlab/core/buffer"
+)
+
+// New compares what a run compares, by the rules given: head with base if it has
+// sides, else each buffer with the reference, or the first if that is not among
+// them. The caller may add Winners and Links.
+func New(r *run.Recorded, rules compare.Rules) Input {
+	in := Input{Run: r}
+	base := ""
+	for _, arm := range r.Manifest.Arms {
+		if base == "" || arm.Buffer == reference {
+			base = arm.Buffer
+		}
+	}
+	if slices.ContainsFunc(r.Manifest.Arms, func(a run.ArmInfo) bool { return a.Side != "" }) {
+		in.addSides(compare.Sides(r.Slices, rules))
+		return in
+	}
+	for _, row := range compare.Buffers(r.Slices, base, rules) {
+		v := verdictOf(row, base)
+		v.Unlike = in.loss(row.Buffer, "") != in.loss(base, "")
+		in.Verdicts = append(in.Verdicts, v)
+	}
+	in.order()
+	return in
+}
+
+func (in *Input) addSides(c *compare.Comparison) {
+	for _, row := range c.Rows {
+		v := verdictOf(row, compare.Base)
+		v.Side = compare.Head
+		v.Unlike = in.loss(row.Buffer, compare.Base) != in.loss(row.Buffer, compare.Head)
+		in.Verdicts = append(in.Verdicts, v)
+	}
+	for _, c := range c.Controls {
+		v := verdictOf(c.Row, compare.Base)
+		v.Side, v.Control = c.Side, "base again"
+		expected := "neither slower nor faster"
+		if c.Side == compare.Slowed {
+			v.Control, expected = fmt.Sprintf("base, %.3g %% slower", c.Percent), "slower"
+		}
+		in.Verdicts = append(in.Verdicts, v)
+		in.Controls = append(in.Controls, Control{
+			Name:     fmt.Sprintf("%s · %s, %s, %s", v.Control, v.Workload, v.Buffer, unitOf(v.Unit).meaning),
+			Expected: expected, Found: v.Verdict + ", " + v.figures(), Fine: c.Passed,
+		})
+	}
+	if !c.Fit() {
+		in.Unfit = "a control did not come out as it had to."
+		if len(c.Controls) == 0 {
+			in.Unfit = "there are no controls."
+		}
+	}
+	in.order()
+}
+
+// order puts verdicts into the order of workloads and buffers of the run.
+func (in *Input) order() {
+	buffers := func(name string) int {
+		return slices.IndexFunc(in.Run.Manifest.Arms, func(a run.ArmInfo) bool { return a.Buffer == name })
+	}
+	slices.SortStableFunc(in.Verdicts, func(a, b Verdict) int {
+		workloads := in.Run.Manifest.Workloads
+		if d := slices.Index(workloads, a.Workload) - slices.Index(workloads, b.Workload); d != 0 {
+			return d
+		}
+		return buffers(a.Buffer) - buffers(b.Buffer)
+	})
+}
+
+// loss is what an arm may lose.
+func (in *Input) loss(name, side string) buffer.Loss {
+	for _, a := range in.Run.Manifest.Arms {
+		if a.Buffer == name && a.Side == side {
+			return a.Traits.Loss
+		}
+	}
+	return ""
+}
+
+func verdictOf(r compare.Row, base string) Verdict {
+	return Verdict{
+		Workload: r.Workload, Buffer: r.Buffer, Unit: r.Unit, Base: base, Ratio: math.Exp(r.Mean), Low: math.Exp(r.Low),
+		High: math.Exp(r.High), Floor: r.Floor, Visible: math.Expm1(r.MDE), Verdict: string(r.Verdict), Needs: r.Needs,
+		Blocks: r.Blocks,
+	}
+}
+
+// Links returns the files of a run's folder that a page links to, as Input has
+// them.
+func Links(folder fs.FS) (has []string) {
+	for _, l := range linkMeanings {
+		if info, err := fs.Stat(folder, l.Name); err == nil && info.Mode().IsRegular() {
+			has = append(has, l.Name)
+		}
+	}
+	return has
+}
+
+// figures are the ratio and its interval, as factors or, near 1, as changes. Too
+// few blocks have no interval.
+func (v *Verdict) figures() string {
+	format := chart.Times
+	if v.Ratio > 1/1.6 && v.Ratio < 1.6 {
+		format = chart.Change
+	}
+	switch {
+	case math.IsNaN(v.Ratio) || math.IsInf(v.Ratio, 0):
+		return "unknown"
+	case math.IsInf(v.High, 0) || math.IsNaN(v.High):
+		return format(v.Ratio) + " [no interval]"
+	}
+	// The unit stands once, behind the last figure.
+	low := strings.TrimSuffix(strings.TrimSuffix(format(v.Low), "×"), " %")
+	return fmt.Sprintf("%s [%s, %s]", format(v.Ratio), low, format(v.High))
+}
+
+// folder is the name of the run's folder.
+func (in *Input) folder() string { return filepath.Base(in.Run.Path) }

@@ -1,0 +1,84 @@
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// The marks between which Readme writes.
+const (
+	ReadmeBegin = "<!-- a table that lab writes begins -->"
+	ReadmeEnd   = "<!-- a table that lab writes ends -->"
+)
+
+// Readme returns the text of a README with a table of the run in place of what is
+// between the two marks: a row for each workload, by the figure it is about, and
+// a column for each buffer. That both marks are there, in that order and once, is
+// an error if not.
+func Readme(text []byte, in Input) ([]byte, error) {
+	before, rest, begins := bytes.Cut(text, []byte(ReadmeBegin))
+	old, after, ends := bytes.Cut(rest, []byte(ReadmeEnd))
+	if !begins || !ends || bytes.Contains(old, []byte(ReadmeBegin)) || bytes.Contains(after, []byte(ReadmeEnd)) {
+		return nil, fmt.Errorf("page: readme: found %d and %d marks, expected one %q and one %q after it",
+			bytes.Count(text, []byte(ReadmeBegin)), bytes.Count(text, []byte(ReadmeEnd)), ReadmeBegin, ReadmeEnd)
+	}
+	d := newData(&in)
+	rows := [][]string{{"workload", "figure"}}
+	for _, a := range d.arms {
+		rows[0] = append(rows[0], a.label())
+	}
+	for _, l := range d.loads {
+		name := d.primary(l.label)
+		if name == "" {
+			continue
+		}
+		u := unitOf(name)
+		row := []string{"`" + l.label + "`", u.meaning}
+		for _, a := range d.arms {
+			s, has := d.get(a.row(l.label), name)
+			cell := "–"
+			if has {
+				cell = u.format(s.middle)
+			}
+			if d.wins(l.label, a) {
+				cell = "**" + cell + "**"
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	var b strings.Builder
+	b.WriteString(ReadmeBegin + "\n")
+	table(&b, rows)
+	fmt.Fprintf(&b, "\nMedians over process blocks of [results/%s](results/%s/summary.md), measured on %s by commit %s;\n"+
+		"bold is the winner, or those that tie.", d.folder, d.folder, in.Run.Manifest.Started.UTC().Format("2006-01-02"),
+		in.Run.Manifest.Environment.ShortCommit())
+	if d.lossy() {
+		b.WriteString(" ≠ loses or merges notifications, and is not ranked.")
+	}
+	b.WriteString("\n\n" + ReadmeEnd)
+	return bytes.Join([][]byte{before, []byte(b.String()), after}, nil), nil
+}
+
+// wins reports whether an arm is among the winners of a workload.
+func (d *data) wins(workload string, a *arm) bool {
+	for _, w := range d.in.Winners {
+		for _, name := range w.Buffers {
+			if w.Workload == workload && name == a.info.Buffer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lossy reports whether any arm does other work than most.
+func (d *data) lossy() bool {
+	for _, a := range d.arms {
+		if a.lossy() {
+			return true
+		}
+	}
+	return false
+}
