@@ -124,12 +124,12 @@ func ratioScale(axis *Axis, values []float64) *scale {
 	axis.Format = Change
 	step := .005
 	for _, wider := range []float64{.01, .02, .05, .1, .2, .3} {
-		if (widest-1)/step > 3 {
+		if (widest-1)/step > 4 {
 			step = wider
 		}
 	}
 	var ticks []float64
-	for i := -3.0; i <= 3; i++ {
+	for i := -4.0; i <= 4; i++ {
 		if v := 1 + i*step; v >= 1/widest-step && v <= widest+step {
 			ticks = append(ticks, v)
 		}
@@ -161,6 +161,18 @@ func (g *ForestGroup) floors(c *canvas, s *scale, y float64) {
 	}
 }
 
+// visible writes the smallest effect that could have been seen: as a change if it
+// is less than a factor of 2.
+func visible(v float64) string {
+	switch {
+	case v > forestWidest:
+		return "nothing"
+	case v >= 1:
+		return Times(1 + v)
+	}
+	return "±" + Percent(math.Round(1000*v)/1000)
+}
+
 // sees reports whether it is known what the row could have seen.
 func (r *ForestRow) sees() bool { return r.Visible > 0 && !math.IsInf(r.Visible, 0) }
 
@@ -179,7 +191,7 @@ func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 	}
 	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
 	if r.sees() {
-		c.text(visibleRight, middle+.36*smallSize, "end", "figure", "±"+Percent(math.Round(1000*r.Visible)/1000), smallSize)
+		c.text(visibleRight, middle+.36*smallSize, "end", "figure", visible(r.Visible), smallSize)
 	}
 	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)
 }

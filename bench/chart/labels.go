@@ -100,7 +100,8 @@ func (f *frame) pointLabels() {
 				f.beside(x, y, "note", s.Style, []string{q.Mark}, smallSize, 60)
 			}
 			if s.Label != "" && !s.Line && !s.Dots {
-				f.beside(x, y, "label t-"+s.Style.class(), s.Style, wrap("label", s.Label, 200, textSize), textSize, 160)
+				lines := wrap("label", s.Label, 200, textSize)
+				f.beside(x, y, "label t-"+s.Style.class(), s.Style, lines, textSize, 160)
 			}
 		}
 	}
@@ -133,12 +134,14 @@ func (f *frame) beside(x, y float64, class string, style Style, lines []string, 
 			dx, dy := math.Cos(angle*math.Pi/180), math.Sin(angle*math.Pi/180)
 			middleX, middleY := x+dx*(distance+width/2), y+dy*(distance+height/2)
 			b := Box{middleX - width/2, middleY - height/2, middleX + width/2, middleY + height/2}
-			inside := b.Left > f.area.Left+3 && b.Right < f.plot.Width-2 && b.Top > f.area.Top-6 && b.Bottom < f.area.Bottom-3
-			if !inside || !f.free(b) {
+			wide := b.Left > f.area.Left+3 && b.Right < f.plot.Width-2
+			high := b.Top > f.area.Top-6 && b.Bottom < f.area.Bottom-3
+			if !wide || !high || !f.free(b) {
 				continue
 			}
 			if distance > 20 {
-				f.line("leader "+style.class(), x+dx*8, y+dy*8, min(max(x, b.Left), b.Right), min(max(y, b.Top), b.Bottom))
+				nearX, nearY := min(max(x, b.Left), b.Right), min(max(y, b.Top), b.Bottom)
+				f.line("leader "+style.class(), x+dx*8, y+dy*8, nearX, nearY)
 			}
 			anchor, at := "middle", middleX
 			switch {

@@ -71,29 +71,9 @@ func (p *Plot) SVG() string {
 		return ""
 	}
 	labels := p.endLabels()
-	right := 22.0
-	height := p.Height
-	tall := 0.0
-	for _, l := range labels {
-		tall += l.height + 3
-		for _, line := range l.lines {
-			right = max(right, TextWidth("label", line, textSize)+24)
-		}
-	}
-	lanes := float64(len(p.Lanes)) * laneHeight
-	left := 30.0
-	for _, lane := range p.Lanes {
-		left = max(left, TextWidth("", lane.Label, smallSize)+26)
-	}
-	height = max(height, tall+104) + lanes + below(lanes)
-	probe := newScale(&p.Y, ys, 0, 1, 7)
-	for _, v := range probe.ticks {
-		left = max(left, TextWidth("", p.Y.format(v), textSize)+12)
-	}
-	f.area = Box{left, 34, p.Width - right, height - 62 - lanes - below(lanes)}
+	height := f.fit(labels, ys)
 	f.x = newScale(&p.X, xs, f.area.Left, f.area.Right, max(2, int((f.area.Right-f.area.Left)/85)))
 	f.x.tighten(xs)
-	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(3, int((f.area.Bottom-f.area.Top)/42)))
 	f.open(p.Width, height, p.Name)
 	f.axes()
 	f.spans()
@@ -108,6 +88,30 @@ func (p *Plot) SVG() string {
 	f.pointLabels()
 	f.add("</svg>")
 	return f.String()
+}
+
+// fit finds the area that labels, ticks and lanes leave, the vertical scale, and
+// the height of the figure, which may have to be more than wanted.
+func (f *frame) fit(labels []*endLabel, ys []float64) (height float64) {
+	p, left, right, tall := f.plot, 30.0, 22.0, 0.0
+	for _, l := range labels {
+		tall += l.height + 3
+		for _, line := range l.lines {
+			right = max(right, TextWidth("label", line, textSize)+24)
+		}
+	}
+	lanes := float64(len(p.Lanes)) * laneHeight
+	height = max(p.Height, tall+104) + lanes + below(lanes)
+	f.area = Box{0, 34, p.Width - right, height - 62 - lanes - below(lanes)}
+	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(3, int((f.area.Bottom-f.area.Top)/42)))
+	for _, lane := range p.Lanes {
+		left = max(left, TextWidth("", lane.Label, smallSize)+26)
+	}
+	for _, v := range f.y.ticks {
+		left = max(left, TextWidth("", p.Y.format(v), textSize)+12)
+	}
+	f.area.Left = left
+	return height
 }
 
 // below is the space that lanes have around them.
@@ -180,7 +184,8 @@ func (f *frame) spans() {
 	for _, s := range f.plot.Spans {
 		b := Box{f.x.position(s.From), f.area.Top, f.x.position(s.Till), f.area.Bottom}
 		f.rect("span", b, s.Label)
-		if label := TextBox(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize); label.Right < f.area.Right && f.free(label) {
+		label := TextBox(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
+		if label.Right < f.area.Right && f.free(label) {
 			f.text(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
 		}
 	}

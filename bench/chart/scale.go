@@ -117,8 +117,17 @@ func (s *scale) linearTicks(most int) {
 
 // decimalTicks puts ticks at powers of ten, or of a thousand and so on, and
 // between them where there is room. The scale begins and ends at 1, 2 or 5 times
-// a power of ten.
+// a power of ten, unless all values are so near each other that ticks at even
+// distances tell more.
 func (s *scale) decimalTicks(most int) {
+	if s.high < 3*s.low {
+		low := s.low * .97
+		s.low, s.high = low, s.high*1.03
+		s.linearTicks(most)
+		s.low = max(s.low, low)
+		s.ticks = slices.DeleteFunc(s.ticks, func(v float64) bool { return v < s.low })
+		return
+	}
 	s.low, s.high = roundedDown(s.low/1.05), roundedUp(s.high*1.05)
 	decades := math.Log10(s.high / s.low)
 	steps := []float64{1}

@@ -45,7 +45,8 @@ func Summarize(in Input) Entry {
 	e := &m.Environment
 	entry := Entry{
 		Folder: d.folder, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status, Fit: in.Unfit == "",
-		Machine: fmt.Sprintf("%s, %s, kernel %s, %s", e.CPU, count(e.Cores, "core"), e.Kernel, e.Go), Verdict: d.verdict(),
+		Machine: fmt.Sprintf("%s, %s, kernel %s, %s", e.CPU, count(e.Cores, "core"), e.Kernel, e.Go),
+		Verdict: d.verdict(),
 	}
 	if e.Dirty {
 		entry.Commit += "+"
@@ -103,7 +104,8 @@ type frontView struct {
 
 type runView struct {
 	Entry
-	When, Machine, Name string
+	Number        int // the oldest is 1
+	When, Machine string
 }
 
 type machineView struct{ Name, What string }
@@ -122,12 +124,12 @@ func Front(w io.Writer, entries []Entry) error {
 	})
 	v := &frontView{CSS: template.CSS(chart.CSS + pageCSS)}
 	machines := map[string]string{}
-	for _, e := range entries {
+	for i, e := range entries {
 		if machines[e.Machine] == "" {
 			machines[e.Machine] = machineName(len(machines))
 			v.Machines = append(v.Machines, machineView{machines[e.Machine], e.Machine})
 		}
-		v.Runs = append(v.Runs, runView{e, e.Started.Format(minute), machines[e.Machine], e.Folder})
+		v.Runs = append(v.Runs, runView{e, i + 1, e.Started.Format(minute), machines[e.Machine]})
 	}
 	slices.Reverse(v.Runs)
 	v.history(entries, machines)
@@ -148,15 +150,22 @@ func machineName(i int) string {
 
 // history draws a panel for each workload that was measured more than once.
 func (v *frontView) history(entries []Entry, machines map[string]string) {
-	entries = slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Status != "complete" || !e.Fit })
-	styles := map[string]chart.Style{}
+	entries = slices.Clone(entries)
+	styles, coloured := map[string]chart.Style{}, 0
 	type key struct{ workload, unit string }
 	var keys []key
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
+		if e.Status != "complete" || !e.Fit {
+			e.Figures = nil
+		}
 		for _, f := range e.Figures {
 			if _, known := styles[f.Buffer]; !known {
-				s := chart.Style{Index: len(styles), Lossy: f.Lossy, Neutral: f.Buffer == reference}
+				s := chart.Style{Index: coloured, Lossy: f.Lossy, Neutral: f.Buffer == reference}
 				styles[f.Buffer] = s
+				if !s.Neutral {
+					coloured++
+				}
 				id := fmt.Sprintf("arm-%d", len(styles))
 				v.Swatches = append(v.Swatches, swatch{id, html(s.Swatch())})
 				v.Arms = append(v.Arms, armView{Swatch: id, Label: f.name()})
@@ -186,11 +195,13 @@ func (v *frontView) history(entries []Entry, machines map[string]string) {
 				if !known {
 					n = len(plot.Series)
 					at[line] = n
-					plot.Series = append(plot.Series, chart.Series{Tooltip: f.name(), Style: styles[f.Buffer], Line: true})
+					series := chart.Series{Tooltip: f.name(), Style: styles[f.Buffer], Line: true}
+					plot.Series = append(plot.Series, series)
 				}
 				plot.Series[n].Points = append(plot.Series[n].Points, chart.Point{
 					X: float64(i + 1), Y: f.Value,
-					Title: fmt.Sprintf("%s, run %d (%s, machine %s): %s", f.name(), i+1, e.Folder, machines[e.Machine], u.format(f.Value)),
+					Title: fmt.Sprintf("%s, run %d, machine %s: %s",
+						f.name(), i+1, machines[e.Machine], u.format(f.Value)),
 				})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"informerlab/bench/run"
 )
@@ -93,7 +94,8 @@ func (d *data) measure(workloads []string, arms []*arm) string {
 // quote makes an argument one word of a shell.
 func quote(arg string) string {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=:,./+%@", r)
+		word := r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r))
+		return word || strings.ContainsRune("-_=:,./+%@", r)
 	}
 	if arg != "" && strings.IndexFunc(arg, func(r rune) bool { return !plain(r) }) < 0 {
 		return arg

@@ -114,13 +114,14 @@ func Links(folder fs.FS) (has []string) {
 // few blocks have no interval.
 func (v *Verdict) figures() string {
 	format := chart.Times
-	if v.Ratio > 1/1.6 && v.Ratio < 1.6 {
+	interval := v.High > 0 && !math.IsInf(v.High, 0)
+	if v.Ratio > 1/1.6 && v.Ratio < 1.6 && (!interval || v.Low > .5 && v.High < 2) {
 		format = chart.Change
 	}
 	switch {
 	case math.IsNaN(v.Ratio) || math.IsInf(v.Ratio, 0):
 		return "unknown"
-	case math.IsInf(v.High, 0) || math.IsNaN(v.High):
+	case !interval:
 		return format(v.Ratio) + " [no interval]"
 	}
 	// The unit stands once, behind the last figure.

@@ -52,8 +52,8 @@ func (d *data) percentiles() []figure {
 	}
 	return []figure{{
 		ID: "percentiles", Title: "Latency, percentile by percentile", Panels: panels,
-		Caption: "From the time at which an event was meant to happen until the handler is called, so a stall counts for " +
-			"every event behind it. All process blocks and rounds together; each line ends where fewer than ten " +
+		Caption: "From the time at which an event was meant to happen until the handler is called, so a stall counts " +
+			"for every event behind it. All process blocks and rounds together; each line ends where fewer than ten " +
 			"notifications are left." + d.lateness(workloads),
 		Measure: d.measure(workloads, d.arms), Folded: len(panels) > 12,
 	}}
@@ -187,16 +187,17 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 			plot.Series = append(plot.Series, d.overLoad(a, group, key, name))
 		}
 		if svg := plot.SVG(); svg != "" {
-			panels = append(panels, panel{Title: map[string]string{"p50-ns": "median", "p99-ns": "p99"}[name], SVG: html(svg)})
+			panels = append(panels, panel{Title: strings.TrimSuffix(name, "-ns"), SVG: html(svg)})
 		}
 	}
 	if len(panels) == 0 {
 		return nil
 	}
 	return &figure{
-		Title: "Latency against load: " + group[0].without(key), Panels: panels, Measure: d.measure(labels(group), d.arms),
-		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, ringed, is the first load at which "+
-			"p99 is more than %d times what it is at the lowest.", kneeAt) + d.lateness(labels(group)),
+		Title: "Latency against load: " + group[0].without(key), Panels: panels,
+		Measure: d.measure(labels(group), d.arms),
+		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the first load at "+
+			"which p99 is more than %d times what it is at the lowest.", kneeAt) + d.lateness(labels(group)),
 	}
 }
 
@@ -266,9 +267,10 @@ func (d *data) listeners() (figures []figure) {
 		}
 		if svg := plot.SVG(); svg != "" {
 			figures = append(figures, figure{
-				ID: fmt.Sprintf("listeners-%d", len(figures)+1), Title: "Throughput against listeners: " + group[0].without("listeners"),
-				Caption: "Events per second until every handler has had its call, medians over process blocks with their range. " +
-					"A line that stays level pays nothing for one more listener.",
+				ID:    fmt.Sprintf("listeners-%d", len(figures)+1),
+				Title: "Throughput against listeners: " + group[0].without("listeners"),
+				Caption: "Events per second until every handler has had its call, medians over process blocks with " +
+					"their range. A line that stays level pays nothing for one more listener.",
 				Panels: []panel{{SVG: html(svg), Wide: true}}, Measure: d.measure(labels(group), d.arms),
 			})
 		}

@@ -25,7 +25,7 @@ func (d *data) backlog() (figures []figure) {
 		}
 		most := 0
 		for _, line := range lines {
-			most = max(most, line.samples[line.peak()].Pending)
+			most = max(most, line.most())
 		}
 		if most == 0 {
 			continue // nothing ever waited
@@ -33,11 +33,16 @@ func (d *data) backlog() (figures []figure) {
 		figures = append(figures, figure{
 			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.label,
 			Caption: "The first process block. " + stallCaption(l) + "Ticks below the heap are garbage collections.",
-			Panels:  timePanels(l, lines), Legend: true, Measure: d.measure([]string{l.label}, d.arms),
+			Panels:  timePanels(l, lines), Legend: true, Folded: !l.stalls(),
+			Measure: d.measure([]string{l.label}, d.arms),
 		})
 	}
 	return figures
 }
+
+// stallShare of the largest backlog is what is left when a stall has just ended: a
+// bounded backlog, or one that merges, is at its largest long before.
+const stallShare = .9
 
 // stalls reports whether the workload's label says that handlers stop.
 func (l *load) stalls() bool {
@@ -47,9 +52,10 @@ func (l *load) stalls() bool {
 
 func stallCaption(l *load) string {
 	if l.stalls() {
-		return "The stalled handler stops at its first event and goes on at the ring, where the backlog is largest. "
+		return "The stalled handler goes on at about the circle: the last time at which nine tenths of the largest " +
+			"backlog wait. "
 	}
-	return "The ring is where the backlog is largest. "
+	return "The circle is where the backlog is largest. "
 }
 
 // A timeline is one line of a figure over time.
@@ -58,11 +64,20 @@ type timeline struct {
 	samples []run.Sample
 }
 
-// peak is the index of the largest backlog, the last of several.
-func (t *timeline) peak() int {
-	at := 0
+// most is the largest backlog.
+func (t *timeline) most() (most int) {
+	for _, s := range t.samples {
+		most = max(most, s.Pending)
+	}
+	return most
+}
+
+// last is the index of the last sample with at least a share of the largest
+// backlog.
+func (t *timeline) last(share float64) (at int) {
+	most := float64(t.most())
 	for i, s := range t.samples {
-		if s.Pending >= t.samples[at].Pending {
+		if float64(s.Pending) >= share*most {
 			at = i
 		}
 	}
@@ -86,6 +101,10 @@ func thin(samples []run.Sample, n int) (kept []run.Sample) {
 }
 
 func timePanels(l *load, lines []timeline) (panels []panel) {
+	share, mark := 1.0, "peak"
+	if l.stalls() {
+		share, mark = stallShare, "stall ends"
+	}
 	x := chart.Axis{Title: "time since the release", Unit: "s"}
 	for _, of := range []struct {
 		title string
@@ -109,18 +128,18 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 			for i, sample := range line.samples {
 				p := chart.Point{X: sample.At.Seconds(), Y: of.value(sample)}
 				any = any || p.Y > 0
-				if i == line.peak() {
+				if i == line.last(share) {
 					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Tooltip,
 						sample.At.Round(time.Millisecond), chart.Count(float64(sample.Pending)),
 						chart.Nanoseconds(float64(sample.Oldest)), chart.Bytes(float64(sample.Heap)))
 					if of.axis.Title == "backlog" {
-						p.Mark = map[bool]string{true: "stall ends", false: "peak"}[l.stalls()]
+						p.Mark = mark
 					}
 				}
 				s.Points = append(s.Points, p)
 			}
 			plot.Series = append(plot.Series, s)
-			if heap {
+			if heap && line.collects() {
 				plot.Lanes = append(plot.Lanes, collections(line))
 				plot.Lanes[0].Label = "GC"
 			}
@@ -149,6 +168,9 @@ func byteTicks(p *chart.Plot) (ticks []float64, most float64) {
 	return ticks, most
 }
 
+// collects reports whether the collector ran at all.
+func (t *timeline) collects() bool { return t.samples[len(t.samples)-1].GCs > t.samples[0].GCs }
+
 // collections is a lane with a tick for each sample after which the collector had
 // run once more.
 func collections(line timeline) chart.Lane {
@@ -173,7 +195,9 @@ func (d *data) costs() []figure {
 		plot := chart.Plot{
 			Name: "Cost against memory, " + l.label, Width: whole, Height: 470,
 			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: chart.Nanoseconds},
-			Y: chart.Axis{Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: chart.Bytes},
+			Y: chart.Axis{
+				Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: chart.Bytes,
+			},
 		}
 		for _, a := range d.arms {
 			cpu, has := d.get(a.row(l.label), "cpu-ns/event")
@@ -187,7 +211,8 @@ func (d *data) costs() []figure {
 			}
 			plot.Series = append(plot.Series, chart.Series{Label: label, Style: a.style, Points: []chart.Point{{
 				X: cpu.middle, Y: held,
-				Title: fmt.Sprintf("%s: %s of CPU per event, %s held", label, chart.Nanoseconds(cpu.middle), chart.Bytes(held)),
+				Title: fmt.Sprintf("%s: %s of CPU per event, %s held",
+					label, chart.Nanoseconds(cpu.middle), chart.Bytes(held)),
 			}}})
 		}
 		if len(plot.Series) > 1 {
@@ -200,8 +225,8 @@ func (d *data) costs() []figure {
 	}
 	return []figure{{
 		ID: "costs", Title: "Cost, memory, loss", Panels: panels, Measure: d.measure(workloads, d.arms),
-		Caption: "Down and left is better, among filled markers: these lose nothing. Hollow ones, marked ≠, hold less " +
-			"because they lose or merge, as said beside them. Medians over process blocks.",
+		Caption: "Down and left is better, among filled markers: these lose nothing. Hollow ones, marked ≠, hold " +
+			"less because they lose or merge, as said beside them. Medians over process blocks.",
 	}}
 }
 
@@ -255,8 +280,8 @@ func (d *data) slices() []figure {
 	}
 	return []figure{{
 		ID: "slices", Title: "Every measured run, in order", Panels: panels, Legend: true, Folded: len(panels) > 12,
-		Caption: "A drift, or a neighbour on the machine, shows here. The strips below are the darker the more of the time " +
-			"was stolen by the hypervisor, used by other programs, or spent by some task waiting for a processor.",
+		Caption: "A drift, or a neighbour on the machine, shows here. The strips below are the darker the more of " +
+			"the time was stolen by the hypervisor, used by other programs, or spent by some task waiting for a processor.",
 		Measure: d.commands()[0].Line,
 	}}
 }

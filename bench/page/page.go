@@ -125,8 +125,8 @@ func Write(w io.Writer, in Input) error {
 		Title: "informerlab: " + d.folder, Name: d.folder, Folder: "results/" + d.folder,
 		CSS:    template.CSS(chart.CSS + pageCSS),
 		Status: in.Run.Manifest.Status, Facts: facts(in.Run), Commands: d.commands(),
-		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Swatches: d.swatches(), Links: links(in.Links),
-		Contracts: d.contracts(), Lossy: d.lossy(),
+		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Swatches: d.swatches(),
+		Contracts: d.contracts(), Links: links(in.Links), Lossy: d.lossy(),
 	}
 	for _, f := range in.Run.Manifest.Fitness {
 		if s := f.String(); s != "" {

@@ -58,8 +58,8 @@ func twenty() (buffers []invented) {
 
 func thirty() (workloads []string) {
 	for i := range 8 {
-		workloads = append(workloads, fmt.Sprintf("saturate:listeners=%d", 1<<i), fmt.Sprintf("poisson:utilization=%d", 25+10*i),
-			fmt.Sprintf("stall:stalled=1,listeners=%d", 2+i))
+		workloads = append(workloads, fmt.Sprintf("saturate:listeners=%d", 1<<i),
+			fmt.Sprintf("poisson:utilization=%d", 25+10*i), fmt.Sprintf("stall:stalled=1,listeners=%d", 2+i))
 	}
 	return append(workloads, tenWorkloads[4], tenWorkloads[10], "steady:rate=1_000", "steady:rate=10_000",
 		"saturate:listeners=0", "a-file-of-ones-own:with=many,options=in,its=label")
@@ -217,6 +217,7 @@ func TestBrowser(t *testing.T) {
 		t.Log("no browser here, or no time: TestNothingIsWrong checks the page without")
 		return
 	}
-	out, err := exec.Command("../../scripts/screenshots", filepath.Join("testdata", "report.html"), t.TempDir()).CombinedOutput()
+	shots := exec.Command("../../scripts/screenshots", filepath.Join("testdata", "report.html"), t.TempDir())
+	out, err := shots.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 }

@@ -51,9 +51,9 @@ func Readme(text []byte, in Input) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString(ReadmeBegin + "\n")
 	table(&b, rows)
-	fmt.Fprintf(&b, "\nMedians over process blocks of [results/%s](results/%s/summary.md), measured on %s by commit %s;\n"+
-		"bold is the winner, or those that tie.", d.folder, d.folder, in.Run.Manifest.Started.UTC().Format("2006-01-02"),
-		in.Run.Manifest.Environment.ShortCommit())
+	fmt.Fprintf(&b, "\nMedians over process blocks of [results/%s](results/%s/summary.md), measured on %s by\n"+
+		"commit %s; bold is the winner, or those that tie.", d.folder, d.folder,
+		in.Run.Manifest.Started.UTC().Format("2006-01-02"), in.Run.Manifest.Environment.ShortCommit())
 	if d.lossy() {
 		b.WriteString(" ≠ loses or merges notifications, and is not ranked.")
 	}

@@ -21,7 +21,11 @@ func Summary(w io.Writer, in Input) error {
 	}
 	rows := [][]string{{"control", "expected", "found", ""}}
 	for _, c := range in.Controls {
-		rows = append(rows, []string{c.Name, c.Expected, c.Found, map[bool]string{true: "as expected", false: "**not as expected**"}[c.Fine]})
+		outcome := "as expected"
+		if !c.Fine {
+			outcome = "**not as expected**"
+		}
+		rows = append(rows, []string{c.Name, c.Expected, c.Found, outcome})
 	}
 	table(&text, rows)
 	rows = [][]string{{"workload", "", "buffer", "by"}}

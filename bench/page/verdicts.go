@@ -64,7 +64,10 @@ func (d *data) forests() (figures []figure) {
 		}
 	}
 	rank := func(name string) int {
-		return slices.IndexFunc(append(slices.Clone(units), unit{name: name}), func(u unit) bool { return u.name == name })
+		if i := slices.IndexFunc(units, func(u unit) bool { return u.name == name }); i >= 0 {
+			return i
+		}
+		return len(units)
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
 	for i, name := range names {
@@ -77,7 +80,8 @@ func (d *data) forests() (figures []figure) {
 
 func (d *data) forest(name string) figure {
 	u := unitOf(name)
-	forest := chart.Forest{Name: "Ratios of " + u.meaning, Axis: chart.Axis{Title: u.meaning, Unit: "ratio to the base"}}
+	axis := chart.Axis{Title: u.meaning, Unit: "ratio to the base"}
+	forest := chart.Forest{Name: "Ratios of " + u.meaning, Axis: axis}
 	var workloads, bases []string
 	rows, groups := 0, map[string]int{}
 	for _, control := range []bool{true, false} {
@@ -106,8 +110,8 @@ func (d *data) forest(name string) figure {
 		}
 	}
 	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less. " +
-		"The grey band is the floor: changes within it do not matter. “Sees” is the smallest change that would have been found, " +
-		"as ticks around 1; +6 after a verdict says that 6 more process blocks may decide it."
+		"The grey band is the floor: changes within it do not matter. “Sees” is the smallest change that would have " +
+		"been found, as ticks around 1; +6 after a verdict says that 6 more process blocks may decide it."
 	return figure{
 		Title: capital(u.meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
 		Panels: []panel{{SVG: html(forest.SVG()), Wide: true}}, Measure: d.measure(workloads, d.arms),
@@ -135,14 +139,18 @@ func (d *data) forestRow(v *Verdict) chart.ForestRow {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+// of reports whether a verdict is on an arm.
+func (v *Verdict) of(a *arm) bool {
+	return v.Control == "" && v.Buffer == a.info.Buffer && v.Side == a.info.Side
+}
+
 // heat draws the verdict of each buffer under each workload, by the metric that
 // the workload is judged by.
 func (d *data) heat() []figure {
 	h := chart.Heat{Name: "Every buffer under every workload", Corner: "workload ╲ buffer"}
 	var arms []*arm
 	for _, a := range d.arms {
-		compared := func(v Verdict) bool { return v.Control == "" && v.Buffer == a.info.Buffer && v.Side == a.info.Side }
-		if slices.ContainsFunc(d.in.Verdicts, compared) {
+		if slices.ContainsFunc(d.in.Verdicts, func(v Verdict) bool { return v.of(a) }) {
 			arms = append(arms, a)
 			h.Columns = append(h.Columns, a.label())
 		}
@@ -153,7 +161,7 @@ func (d *data) heat() []figure {
 		name := d.primary(l.label)
 		for i, a := range arms {
 			for _, v := range d.in.Verdicts {
-				if v.Control == "" && v.Workload == l.label && v.Buffer == a.info.Buffer && v.Side == a.info.Side && v.Unit == name {
+				if v.of(a) && v.Workload == l.label && v.Unit == name {
 					cells[i], some = d.heatCell(&v), true
 				}
 			}
@@ -168,8 +176,8 @@ func (d *data) heat() []figure {
 	}
 	return []figure{{
 		ID: "map", Title: "Every buffer under every workload", Panels: []panel{{SVG: html(svg), Wide: true}},
-		Caption: "Ratio to the base by the figure that the workload is about (time per event, or p99 latency of an open " +
-			"loop); ▼ is less, which is better. Where nothing is decided, or the work is unlike, there is no colour.",
+		Caption: "Ratio to the base by the figure that the workload is about (time per event, or p99 latency of " +
+			"an open loop); ▼ is less, which is better. Where nothing is decided, or the work is unlike, there is no colour.",
 		Measure: d.measure(workloads, d.arms),
 	}}
 }

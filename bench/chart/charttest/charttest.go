@@ -124,7 +124,8 @@ func labelsOf(e *element, size string, labels []label) ([]label, error) {
 			}
 			at[i] = v
 		}
-		labels = append(labels, label{e.text, chart.TextBox(at[0], at[1], e.attrs["text-anchor"], e.attrs["class"], e.text, at[2])})
+		box := chart.TextBox(at[0], at[1], e.attrs["text-anchor"], e.attrs["class"], e.text, at[2])
+		labels = append(labels, label{e.text, box})
 	}
 	for _, child := range e.children {
 		var err error
