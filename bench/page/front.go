@@ -19,8 +19,7 @@ type Entry struct {
 	Folder  string    `json:"folder"`
 	Started time.Time `json:"started"`
 	Commit  string    `json:"commit"`
-	// Machine are its processor, cores, kernel and Go: what figures must share to be
-	// compared over time.
+	// Machine is its fingerprint: what figures must share to be compared over time.
 	Machine string   `json:"machine"`
 	Status  string   `json:"status"`
 	Fit     bool     `json:"fit"`
@@ -45,8 +44,7 @@ func Summarize(in Input) Entry {
 	e := &m.Environment
 	entry := Entry{
 		Folder: d.folder, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status, Fit: in.Unfit == "",
-		Machine: fmt.Sprintf("%s, %s, kernel %s, %s", e.CPU, count(e.Cores, "core"), e.Kernel, e.Go),
-		Verdict: d.verdict(),
+		Machine: e.Fingerprint(), Verdict: d.verdict(),
 	}
 	if e.Dirty {
 		entry.Commit += "+"

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"math"
@@ -11,12 +12,34 @@ import (
 	"informerlab/bench/chart"
 	"informerlab/bench/compare"
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
+	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 )
 
+// Rules are those by which a run is judged unless somebody says otherwise: of two
+// sides those of lab compare. Buffers have wider floors than two versions of one
+// program: who chooses among them looks for larger differences.
+func Rules(r *run.Recorded) compare.Rules {
+	rules := compare.Rules{Alpha: stats.Strict, Metrics: []compare.Metric{
+		{Unit: worker.NSPerEvent, Floor: .03}, {Unit: worker.OthersNSPerEvent, Floor: .03},
+		{Unit: worker.CPUNSPerEvent, Floor: .03}, {Unit: worker.P50, Floor: .1}, {Unit: worker.P99, Floor: .1},
+		{Unit: worker.BytesPerPending, Floor: .03},
+	}}
+	for _, arm := range r.Manifest.Arms {
+		if arm.Side == compare.Slowed {
+			rules.Percent = arm.Spin
+		}
+		if arm.Side == compare.Base {
+			rules.Metrics = compare.Timing(arm.Procs)
+		}
+	}
+	return rules
+}
+
 // New compares what a run compares, by the rules given: head with base if it has
 // sides, else each buffer with the reference, or the first if that is not among
-// them. The caller may add Winners and Links.
+// them. The caller may add Links.
 func New(r *run.Recorded, rules compare.Rules) Input {
 	in := Input{Run: r}
 	base := ""
@@ -33,6 +56,14 @@ func New(r *run.Recorded, rules compare.Rules) Input {
 		v := verdictOf(row, base)
 		v.Unlike = in.loss(row.Buffer, "") != in.loss(base, "")
 		in.Verdicts = append(in.Verdicts, v)
+	}
+	for _, w := range compare.Winners(r) {
+		winner := Winner{Workload: w.Workload, Unit: w.Unit, Buffers: w.Best}
+		if next := w.Next; next.Buffer != "" {
+			v := verdictOf(next, "")
+			winner.Note = fmt.Sprintf("next is %s, %s", next.Buffer, v.figures())
+		}
+		in.Winners = append(in.Winners, winner)
 	}
 	in.order()
 	return in
@@ -67,18 +98,16 @@ func (in *Input) addSides(c *compare.Comparison) {
 	in.order()
 }
 
-// order puts verdicts into the order of workloads and buffers of the run.
+// order puts verdicts and winners into the order of workloads and buffers of the run.
 func (in *Input) order() {
 	buffers := func(name string) int {
 		return slices.IndexFunc(in.Run.Manifest.Arms, func(a run.ArmInfo) bool { return a.Buffer == name })
 	}
+	workloads := func(name string) int { return slices.Index(in.Run.Manifest.Workloads, name) }
 	slices.SortStableFunc(in.Verdicts, func(a, b Verdict) int {
-		workloads := in.Run.Manifest.Workloads
-		if d := slices.Index(workloads, a.Workload) - slices.Index(workloads, b.Workload); d != 0 {
-			return d
-		}
-		return buffers(a.Buffer) - buffers(b.Buffer)
+		return cmp.Or(workloads(a.Workload)-workloads(b.Workload), buffers(a.Buffer)-buffers(b.Buffer))
 	})
+	slices.SortStableFunc(in.Winners, func(a, b Winner) int { return workloads(a.Workload) - workloads(b.Workload) })
 }
 
 // loss is what an arm may lose.

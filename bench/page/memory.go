@@ -281,7 +281,8 @@ func (d *data) slices() []figure {
 	return []figure{{
 		ID: "slices", Title: "Every measured run, in order", Panels: panels, Legend: true, Folded: len(panels) > 12,
 		Caption: "A drift, or a neighbour on the machine, shows here. The strips below are the darker the more of " +
-			"the time was stolen by the hypervisor, used by other programs, or spent by some task waiting for a processor.",
+			"the time was stolen by the hypervisor, used by other programs, or spent by some task waiting for a " +
+			"processor.",
 		Measure: d.commands()[0].Line,
 	}}
 }

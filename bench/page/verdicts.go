@@ -177,7 +177,8 @@ func (d *data) heat() []figure {
 	return []figure{{
 		ID: "map", Title: "Every buffer under every workload", Panels: []panel{{SVG: html(svg), Wide: true}},
 		Caption: "Ratio to the base by the figure that the workload is about (time per event, or p99 latency of " +
-			"an open loop); ▼ is less, which is better. Where nothing is decided, or the work is unlike, there is no colour.",
+			"an open loop); ▼ is less, which is better. Where nothing is decided, or the work is unlike, there is no " +
+			"colour.",
 		Measure: d.measure(workloads, d.arms),
 	}}
 }
