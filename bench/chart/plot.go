@@ -103,7 +103,7 @@ func (f *frame) fit(labels []*endLabel, ys []float64) (height float64) {
 	lanes := float64(len(p.Lanes)) * laneHeight
 	height = max(p.Height, tall+104) + lanes + below(lanes)
 	f.area = Box{0, 34, p.Width - right, height - 62 - lanes - below(lanes)}
-	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(3, int((f.area.Bottom-f.area.Top)/42)))
+	f.y = newScale(&p.Y, ys, f.area.Bottom, f.area.Top, max(4, int((f.area.Bottom-f.area.Top)/38)))
 	for _, lane := range p.Lanes {
 		left = max(left, TextWidth("", lane.Label, smallSize)+26)
 	}
@@ -261,9 +261,9 @@ func (f *frame) lines(s *Series) {
 	class := "l " + s.Style.class()
 	switch {
 	case s.Dots && s.Style.Lossy:
-		class = "m hollow " + s.Style.class()
+		class = "m dot hollow " + s.Style.class()
 	case s.Dots:
-		class = "m " + s.Style.class()
+		class = "m dot " + s.Style.class()
 	}
 	if whiskers.Len() > 0 {
 		f.add(`<path class="w `, s.Style.class(), `" d="`, whiskers.String(), `"/>`)

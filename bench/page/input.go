@@ -89,7 +89,7 @@ func (in *Input) addSides(c *compare.Comparison) {
 			Expected: expected, Found: v.Verdict + ", " + v.figures(), Fine: c.Passed,
 		})
 	}
-	if !c.Fit() {
+	if !c.Fit() && len(c.Rows) > 0 {
 		in.Unfit = "a control did not come out as it had to."
 		if len(c.Controls) == 0 {
 			in.Unfit = "there are no controls."

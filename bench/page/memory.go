@@ -23,17 +23,21 @@ func (d *data) backlog() (figures []figure) {
 				}
 			}
 		}
-		most := 0
+		most, untold := 0, ""
 		for _, line := range lines {
 			most = max(most, line.most())
+			if line.most() < 0 {
+				untold += line.arm.label() + " does not tell its backlog. "
+			}
 		}
-		if most == 0 {
+		if most <= 0 {
 			continue // nothing ever waited
 		}
 		figures = append(figures, figure{
 			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.label,
-			Caption: "The first process block. " + stallCaption(l) + "Ticks below the heap are garbage collections.",
-			Panels:  timePanels(l, lines), Legend: true, Folded: !l.stalls(),
+			Caption: "The first process block. " + stallCaption(l) + untold +
+				"Ticks below the heap are garbage collections.",
+			Panels: timePanels(l, lines), Legend: true, Folded: !l.stalls(),
 			Measure: d.measure([]string{l.label}, d.arms),
 		})
 	}
@@ -64,8 +68,9 @@ type timeline struct {
 	samples []run.Sample
 }
 
-// most is the largest backlog.
-func (t *timeline) most() (most int) {
+// most is the largest backlog, or negative if that is not known.
+func (t *timeline) most() int {
+	most := -1
 	for _, s := range t.samples {
 		most = max(most, s.Pending)
 	}
@@ -124,11 +129,14 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 		heap := of.axis.Title == "heap"
 		any := false
 		for _, line := range lines {
+			if line.most() < 0 && !heap {
+				continue
+			}
 			s := chart.Series{Tooltip: line.arm.label(), Style: line.arm.style, Line: true}
 			for i, sample := range line.samples {
 				p := chart.Point{X: sample.At.Seconds(), Y: of.value(sample)}
 				any = any || p.Y > 0
-				if i == line.last(share) {
+				if line.most() > 0 && i == line.last(share) {
 					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Tooltip,
 						sample.At.Round(time.Millisecond), chart.Count(float64(sample.Pending)),
 						chart.Nanoseconds(float64(sample.Oldest)), chart.Bytes(float64(sample.Heap)))
@@ -193,7 +201,7 @@ func (d *data) costs() []figure {
 			continue
 		}
 		plot := chart.Plot{
-			Name: "Cost against memory, " + l.label, Width: whole, Height: 470,
+			Name: "Cost against memory, " + l.label, Width: whole, Height: 430,
 			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: chart.Nanoseconds},
 			Y: chart.Axis{
 				Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: chart.Bytes,

@@ -73,6 +73,11 @@ func (d *data) forests() (figures []figure) {
 	for i, name := range names {
 		f := d.forest(name)
 		f.ID = fmt.Sprintf("ratios-%d", i+1)
+		if i == 0 {
+			f.Caption += " The grey band is the floor: changes within it do not matter. “Sees” is the smallest " +
+				"change that would have been found, as ticks around 1; +6 after a verdict says that 6 more process " +
+				"blocks may decide it."
+		}
 		figures = append(figures, f)
 	}
 	return figures
@@ -109,9 +114,7 @@ func (d *data) forest(name string) figure {
 			}
 		}
 	}
-	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less. " +
-		"The grey band is the floor: changes within it do not matter. “Sees” is the smallest change that would have " +
-		"been found, as ticks around 1; +6 after a verdict says that 6 more process blocks may decide it."
+	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less."
 	return figure{
 		Title: capital(u.meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
 		Panels: []panel{{SVG: html(forest.SVG()), Wide: true}}, Measure: d.measure(workloads, d.arms),
