@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench bench-quick bench-full micro flame verify fidelity lint ci build peers clean
+.PHONY: help test bench bench-quick bench-full compare micro flame verify fidelity lint ci build peers clean
 ARGS ?=
 
 help: ## print this menu
@@ -22,6 +22,10 @@ bench-quick: ## the same in a minute, with fewer workloads and less sharply
 bench-full: ## every figure of the report, in half an hour; killed, lab resume goes on
 	@scripts/build
 	@.build/lab run -suite full -profile $(ARGS)
+
+# Make turns every failure into its own status 2: scripts/compare tells them apart.
+compare: ## fail if the working tree is slower than BASE, a git ref (4 to 8 minutes)
+	@scripts/compare $(BASE) $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation
 	cd bench/peers && go run ./micro $(ARGS)

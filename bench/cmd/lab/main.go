@@ -72,9 +72,11 @@ func commands() []command {
 		{"show", "tell what a run measured, and who did best", (*lab).show},
 		{"diff", "compare two runs of one machine", (*lab).diff},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
+		{"gate", "compare the working tree with a base, and fail if it is slower", (*lab).gate},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
 		{"trials", "try the comparison itself: false alarms, power", (*lab).trials},
 		{"busy", "keep a processor busy for a share of the time, for trials", (*lab).busy},
+		{"op", "push items through a buffer on one goroutine, for those who count instructions", (*lab).op},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}
 }

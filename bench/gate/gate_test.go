@@ -1,0 +1,226 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/worker"
+)
+
+// has is a program with two buffers.
+var has = fake{Version: 4, Buffers: []string{"ring", "chunked", "null"}, Allocs: 1}
+
+// scripted is a layer that measures what it is told, once and again.
+func scripted(outcomes ...Outcome) Layer {
+	measured := 0
+	return Layer{
+		Name:     "scripted",
+		Subjects: func([]worker.Listing) []Subject { return []Subject{{"w", "ring"}, {"w", "chunked"}} },
+		Lacks: func(context.Context, Program, []Subject) (map[Subject]string, error) {
+			return nil, nil
+		},
+		Measure: func(context.Context, Sides, []Subject) (Outcome, error) {
+			measured++
+			return outcomes[measured-1], nil
+		},
+	}
+}
+
+func row(buffer string, v Verdict) Row {
+	r := Row{Subject: Subject{"w", buffer}, Unit: "ns/event", Verdict: v, Floor: 0.02, Blocks: 10}
+	switch v {
+	case Slower:
+		r.Change, r.Low, r.High = 0.1, 0.08, 0.12
+	case Inconclusive:
+		r.Change, r.Low, r.High = 0.01, -0.03, 0.05
+	}
+	return r
+}
+
+func rows(r ...Row) Outcome { return Outcome{Rows: r} }
+
+// TestStatus goes through all that a layer can come to.
+func TestStatus(t *testing.T) {
+	blind := row("ring", Inconclusive)
+	blind.High = 0.09
+	unfit := Outcome{Rows: []Row{row("ring", Slower)}, Unfit: "base differs from itself"}
+	missing := Outcome{Rows: []Row{{Subject: Subject{"w", "ring"}, Verdict: Missing}}, Unfit: "noise"}
+	for name, c := range map[string]struct {
+		outcomes []Outcome
+		status   int
+		why      string
+	}{
+		"fine":          {[]Outcome{rows(row("ring", Equivalent), row("chunked", Faster))}, 0, ""},
+		"some noise":    {[]Outcome{rows(row("ring", Equivalent), row("chunked", Inconclusive))}, 0, ""},
+		"all noise":     {[]Outcome{rows(blind)}, 3, "ring under w, ns/event could be anything from -3.0 % to +9.0 %"},
+		"new":           {[]Outcome{rows(Row{Verdict: New})}, 3, "nothing to compare"},
+		"skipped":       {[]Outcome{{Skipped: "no tool"}}, 3, "nothing to compare"},
+		"unfit":         {[]Outcome{unfit}, 3, "base differs from itself"},
+		"missing":       {[]Outcome{missing}, 1, "ring under w is missing"},
+		"failing":       {[]Outcome{{Failure: "--- FAIL: TestX"}}, 1, "scripted fails"},
+		"slower twice":  {[]Outcome{rows(row("ring", Slower)), rows(row("ring", Slower))}, 1, "ns/event +10.0 %"},
+		"slower once":   {[]Outcome{rows(row("ring", Slower)), rows(row("ring", Equivalent))}, 0, ""},
+		"then noise":    {[]Outcome{rows(row("ring", Slower)), rows(blind)}, 3, "could be anything"},
+		"then unfit":    {[]Outcome{rows(row("ring", Slower)), unfit}, 3, "base differs from itself"},
+		"then another":  {[]Outcome{rows(row("ring", Slower)), rows(row("chunked", Slower))}, 3, "could be anything"},
+		"then failing":  {[]Outcome{rows(row("ring", Slower)), {Failure: "out of turn"}}, 1, "scripted fails"},
+		"no figure":     {[]Outcome{rows(Row{Verdict: Inconclusive, High: nan, Floor: 0.02})}, 3, "could be anything"},
+		"known by rows": {[]Outcome{rows(row("ring", Equivalent), Row{Verdict: New})}, 0, ""},
+	} {
+		g := Gate{Layers: []Layer{scripted(c.outcomes...), scripted(rows(row("ring", Equivalent)))}}
+		if strings.HasPrefix(name, "new") || name == "skipped" {
+			g.Layers = g.Layers[:1]
+		}
+		base, head := has.program(t, "base"), has.program(t, "head")
+		report, err := g.compare(t.Context(), Sides{base, head}, Sides{base, head})
+		require.NoError(t, err, name)
+		status, why := report.Status()
+		assert.Equal(t, c.status, status, "%s: %v", name, why)
+		assert.Contains(t, strings.Join(why, "; "), c.why, name)
+		var summary strings.Builder
+		require.NoError(t, report.WriteSummary(&summary))
+		if len(report.Layers) == 2 && c.status == 0 {
+			assert.Empty(t, report.Layers[1].Skipped, name)
+		}
+		if len(report.Layers) == 2 && (report.Layers[0].failed() || report.Layers[0].Unfit != "") {
+			assert.NotEmpty(t, report.Layers[1].Skipped, "%s: the gate ends with the layer that fails", name)
+		}
+	}
+}
+
+// TestOneSideOnly compares programs of which one lacks something.
+func TestOneSideOnly(t *testing.T) {
+	layer := Allocations(false)
+	gate := func(base, head fake) (*Report, error) {
+		b, h := base.program(t, "base"), head.program(t, "head")
+		g := Gate{Layers: []Layer{layer, scripted(rows(row("ring", Equivalent)))}}
+		return g.compare(t.Context(), Sides{b, h}, Sides{b, h})
+	}
+	one := has
+	one.Buffers = []string{"ring"}
+
+	report, err := gate(one, has)
+	require.NoError(t, err)
+	status, _ := report.Status()
+	assert.Zero(t, status, "a new buffer is compared with nothing")
+	assert.Equal(t, "1 equivalent, 2 new", strings.ReplaceAll(report.Layers[0].tally(), "4 equivalent", "1 equivalent"))
+
+	report, err = gate(has, one)
+	require.NoError(t, err)
+	status, why := report.Status()
+	assert.Equal(t, StatusSlower, status)
+	assert.Contains(t, strings.Join(why, "\n"), "chunked under saturate:listeners=2,events=20000 is missing")
+
+	lacking := has
+	lacking.Lacks = "stalled = 1"
+	report, err = gate(lacking, has)
+	require.NoError(t, err)
+	assert.Contains(t, report.Layers[0].tally(), "2 new")
+	assert.Contains(t, report.Layers[0].Rows[len(report.Layers[0].Rows)-1].Note, "unknown option")
+
+	_, err = gate(lacking, lacking)
+	assert.ErrorContains(t, err, "neither base nor head has it")
+
+	other := has
+	other.Version = 3
+	report, err = gate(other, has)
+	require.NoError(t, err)
+	status, why = report.Status()
+	assert.Equal(t, StatusInconclusive, status)
+	assert.Equal(t, []string{"base speaks version 3 of the worker protocol, head version 4: " +
+		"nothing can be compared over that change"}, why)
+
+	mute := has
+	mute.Ends = true
+	_, err = gate(mute, has)
+	assert.ErrorContains(t, err, "base: worker: list: answer: EOF\n\tout of memory")
+}
+
+// TestAllocations compares programs with known figures.
+func TestAllocations(t *testing.T) {
+	for allocs, want := range map[float64]Verdict{1: Equivalent, 1.009: Equivalent, 1.011: Slower, 0.98: Faster} {
+		head := has
+		head.Allocs = allocs
+		base := has.program(t, "base")
+		outcome, err := allocations(t.Context(), Sides{base, head.program(t, "head")},
+			[]Subject{{"saturate:listeners=2,events=20000", "ring"}}, 1)
+		require.NoError(t, err)
+		require.Len(t, outcome.Rows, 2)
+		assert.Equal(t, want, outcome.Rows[0].Verdict, allocs)
+	}
+	broken := has
+	broken.Broken = "worker: ring: 3 calls are missing"
+	fine, bad := has.program(t, "base"), broken.program(t, "head")
+	subjects := []Subject{{"saturate", "ring"}}
+	outcome, err := allocations(t.Context(), Sides{fine, bad}, subjects, 1)
+	require.NoError(t, err, "it is head that is wrong")
+	assert.Contains(t, outcome.Failure, "3 calls are missing")
+	_, err = allocations(t.Context(), Sides{bad, fine}, subjects, 1)
+	assert.ErrorContains(t, err, "3 calls are missing")
+}
+
+// TestExact judges figures on either side of their floors.
+func TestExact(t *testing.T) {
+	for _, c := range []struct {
+		base, head float64
+		want       Verdict
+	}{
+		{100, 101, Equivalent}, {100, 101.1, Slower}, {100, 98.9, Faster},
+		{0, 0, Equivalent}, {0, 0.5, Equivalent}, {0, 0.6, Slower}, {1, 1.4, Equivalent},
+	} {
+		got := exact(Subject{}, "B/event", c.base, c.head, 0.01, 0.5)
+		assert.Equal(t, c.want, got.Verdict, "%+v", c)
+		assert.False(t, got.blind())
+	}
+}
+
+// TestOps asks programs for their lab op.
+func TestOps(t *testing.T) {
+	without := has
+	without.NoOp = true
+	subjects := alone([]worker.Listing{{Name: "reference"}, {Name: "ring"}}, false)
+	require.Equal(t, []Subject{{opLoop, "ring"}}, subjects)
+	lacks, err := ops(t.Context(), has.program(t, "base"), subjects)
+	require.NoError(t, err)
+	assert.Empty(t, lacks)
+	lacks, err = ops(t.Context(), without.program(t, "base"), subjects)
+	require.NoError(t, err)
+	assert.Contains(t, lacks[subjects[0]], "unknown command")
+}
+
+// TestInstructionsWithoutValgrind skips the layer, as the path leads nowhere.
+func TestInstructionsWithoutValgrind(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	outcome, err := Instructions(false).Measure(t.Context(), Sides{}, []Subject{{opLoop, "ring"}})
+	require.NoError(t, err)
+	assert.Equal(t, "valgrind is not installed", outcome.Skipped)
+}
+
+// TestInterrupted ends a gate: the context's error is what it returns.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	g := Gate{Base: Tree{Dir: t.TempDir()}, Layers: []Layer{scripted()}}
+	_, err := g.Run(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// TestSideBySide runs all jobs, or none after the first error.
+func TestSideBySide(t *testing.T) {
+	done := make([]bool, 5)
+	var jobs []func() error
+	for i := range done {
+		jobs = append(jobs, func() error { done[i] = true; return nil })
+	}
+	require.NoError(t, sideBySide(jobs))
+	assert.Equal(t, []bool{true, true, true, true, true}, done)
+	wrong := errors.New("wrong")
+	jobs = []func() error{
+		func() error { return wrong }, func() error { return wrong }, func() error { return errors.New("too late") }}
+	assert.NotContains(t, sideBySide(jobs).Error(), "too late")
+}

@@ -1,0 +1,188 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A mutant is a tree with one text in one of its files replaced. The files are of
+// packages near the program, so that few others have to be compiled again.
+type mutant struct {
+	name           string
+	file, old, new string
+}
+
+const ringPush = "func (s *store[T]) Push(items []T) {\n"
+
+// The mutants that a gate has to recognise.
+var (
+	slowMutant = mutant{
+		"a ring that wastes some time for each item", "variants/ring/ring.go", ringPush, ringPush + `
+	wasted := 1
+	for range 40 * len(items) {
+		wasted = wasted*3 + 1
+	}
+	if wasted == 0 {
+		panic("a sum of powers of three")
+	}
+`,
+	}
+	allocatingMutant = mutant{
+		"a ring that allocates for each item", "variants/ring/ring.go", ringPush,
+		"var sink *int\n\n" + ringPush + "\tfor range items {\n\t\tsink = new(int)\n\t}\n",
+	}
+	missingMutant = mutant{
+		"a catalogue without ring", "bench/contestants/contestants.go",
+		"\t\tall = append(all, contestant(v, false))\n",
+		"\t\tif v.Name != \"ring\" {\n\t\t\tall = append(all, contestant(v, false))\n\t\t}\n",
+	}
+	brokenMutant = mutant{
+		"a broken tree", "bench/contestants/contestants.go",
+		"const startLimit = ", "const startLimit string = ",
+	}
+)
+
+// of returns the mutant of a tree. The tree stays as it is: only go build sees
+// the other file.
+func (m mutant) of(t Tree, scratch *scratch) (Tree, error) {
+	original := filepath.Join(t.Dir, filepath.FromSlash(m.file))
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return t, fmt.Errorf("gate: mutant: %w", err)
+	}
+	if n := strings.Count(string(text), m.old); n != 1 {
+		return t, fmt.Errorf("gate: mutant: %s: found %q %d times, expected once: write the mutant anew",
+			m.file, m.old, n)
+	}
+	name := scratch.file(strings.ReplaceAll(m.name, " ", "-"))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: name + ".go"}})
+	if err == nil {
+		err = os.WriteFile(name+".go", []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(name+".json", overlay, 0o600)
+	}
+	if err != nil {
+		return t, fmt.Errorf("gate: mutant: %w", err)
+	}
+	return Tree{Label: m.name, Dir: t.Dir, Overlay: name + ".json"}, nil
+}
+
+// SelfCheck lets quick gates judge the working tree against itself, which must
+// not fail, and against mutants, which must. It returns what was not as expected;
+// an error says that it could not be tried.
+func SelfCheck(ctx context.Context, r Repository, measure Timed, seed uint64, log func(string)) ([]string, error) {
+	scratch, err := newScratch()
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{scratch: scratch, seed: seed, log: log}
+	err = c.check(ctx, r, measure)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return c.wrong, errors.Join(err, scratch.remove())
+}
+
+// A checker is one SelfCheck.
+type checker struct {
+	scratch *scratch
+	seed    uint64
+	log     func(string)
+	head    [2]Program // as they are linked by default, and for confirmation
+	base    Tree
+	wrong   []string
+}
+
+func (c *checker) check(ctx context.Context, r Repository, measure Timed) (err error) {
+	if c.base, err = r.Head(ctx); err != nil {
+		return err
+	}
+	if c.head, err = c.build(ctx, c.base); err != nil {
+		return err
+	}
+	// The laws are for other steps of the same tests to check.
+	layers := Layers(measure, true)[1:]
+	err = c.expect(ctx, "the tree itself", c.head, layers, StatusFine, StatusInconclusive)
+	if err != nil {
+		return err
+	}
+	type trial struct {
+		mutant mutant
+		layer  Layer
+	}
+	trials := []trial{{missingMutant, Allocations(true)}, {allocatingMutant, Allocations(true)}}
+	if _, err := exec.LookPath("valgrind"); err == nil {
+		trials = append(trials, trial{slowMutant, Instructions(true)})
+	}
+	trials = append(trials, trial{slowMutant, CPU(measure, true)})
+	for _, trial := range trials {
+		tree, err := trial.mutant.of(c.base, c.scratch)
+		if err != nil {
+			return err
+		}
+		programs, err := c.build(ctx, tree)
+		if err != nil {
+			return err
+		}
+		name := trial.layer.Name + ": " + trial.mutant.name
+		if err := c.expect(ctx, name, programs, []Layer{trial.layer}, StatusSlower); err != nil {
+			return err
+		}
+	}
+	return c.broken(ctx)
+}
+
+// build builds a tree for a comparison and its confirmation.
+func (c *checker) build(ctx context.Context, t Tree) (programs [2]Program, err error) {
+	for i := range programs {
+		path := c.scratch.file(fmt.Sprintf("%s-%d", strings.ReplaceAll(t.Label, " ", "-"), i))
+		if programs[i], err = t.build(ctx, path, uint64(i)*(c.seed+1)); err != nil {
+			return programs, err
+		}
+	}
+	return programs, nil
+}
+
+// expect lets a gate compare programs with those of the tree.
+func (c *checker) expect(ctx context.Context, what string, head [2]Program, layers []Layer, expected ...int) error {
+	began := time.Now()
+	g := Gate{Base: c.base, Head: head[0].Tree, Layers: layers}
+	report, err := g.compare(ctx, Sides{c.head[0], head[0]}, Sides{c.head[1], head[1]})
+	if err != nil {
+		return err
+	}
+	status, why := report.Status()
+	for _, e := range expected {
+		if status == e {
+			c.log(fmt.Sprintf("%s: status %d, as expected, %v", what, status, time.Since(began).Round(time.Second/10)))
+			return nil
+		}
+	}
+	c.wrong = append(c.wrong, fmt.Sprintf("%s: found status %d, expected %d: %s", what, status, expected[0],
+		strings.Join(why, "; ")))
+	c.log(c.wrong[len(c.wrong)-1])
+	return nil
+}
+
+// broken checks that a base that does not build is an error that says where.
+func (c *checker) broken(ctx context.Context) error {
+	tree, err := brokenMutant.of(c.base, c.scratch)
+	if err != nil {
+		return err
+	}
+	_, err = tree.build(ctx, c.scratch.file("broken"), 0)
+	if err == nil || !strings.Contains(err.Error(), "does not build: ") || !strings.Contains(err.Error(), ".go:") {
+		c.wrong = append(c.wrong, fmt.Sprintf("%s: found %v, expected the place of the mistake", tree.Label, err))
+		return nil
+	}
+	c.log("base: " + tree.Label + ": an error, as expected")
+	return ctx.Err()
+}
