@@ -12,16 +12,20 @@ import (
 )
 
 // allocationFloors are what figures that do not vary may grow by: a share of what
-// base has, or an amount where that is next to nothing. Runs differ by a batch of
-// 9 KB or two, which is in B/event.
+// base has or, where that is next to nothing, an amount in a run. Runs of one
+// program differ by one batch of 9 KB or two.
 var allocationFloors = []struct {
-	unit          string
-	share, amount float64
+	unit, per string
+	share     float64
+	amount    float64 // in a run: divided by as many as there are of per
 }{
-	{worker.AllocsPerEvent, 0.005, 0.01},
-	{worker.BytesPerEvent, 0.01, 2},
-	{worker.BytesPerPending, 0.01, 0.5},
+	{worker.AllocsPerEvent, events, 0.005, 200},
+	{worker.BytesPerEvent, events, 0.01, 40_000},
+	{worker.BytesPerPending, worker.Backlog, 0.01, 20_000},
 }
+
+// events is the name, beside those of units, of how many events a run has.
+const events = "events"
 
 // allocationWorkloads are short: what is allocated for an event does not depend on
 // how many there are. Memory for what waits is told by handlers that stall.
@@ -129,7 +133,8 @@ func allocations(ctx context.Context, s Sides, subjects []Subject, processes int
 			if !measured {
 				continue
 			}
-			row := exact(subject, floor.unit, value, head[i][floor.unit], floor.share, floor.amount)
+			amount := floor.amount / max(base[i][floor.per], 1)
+			row := exact(subject, floor.unit, value, head[i][floor.unit], floor.share, amount)
 			row.Blocks = processes
 			outcome.Rows = append(outcome.Rows, row)
 		}
@@ -154,6 +159,7 @@ func least(ctx context.Context, p Program, s Subject, processes int) (map[string
 			if response.Result == nil {
 				continue
 			}
+			values[events] = float64(response.Result.Events)
 			for _, metric := range response.Result.Metrics() {
 				if value, seen := values[metric.Unit]; !seen || metric.Value < value {
 					values[metric.Unit] = metric.Value

@@ -147,7 +147,7 @@ func writeRows(s *strings.Builder, rows []Row) {
 		}
 		interval, would, floor := "exact", "any", percent(r.Floor)
 		if r.Amount > 0 {
-			floor = fmt.Sprintf("%+g", r.Amount)
+			floor = fmt.Sprintf("%+.3g", r.Amount)
 		}
 		if r.Low != r.High {
 			interval, would = percent(r.Low)+" to "+percent(r.High), percent(r.MDE)

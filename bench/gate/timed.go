@@ -41,15 +41,15 @@ type timedRows struct {
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
 		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
-		Rounds: 12, MaxBlocks: 40, Budget: 80 * time.Second,
-	}, timedRows{"saturate:listeners=8,events=10000", []string{"ring", "reference", "chunked", "mpsc"}})
+		Rounds: 20, MaxBlocks: 40, Budget: 80 * time.Second,
+	}, timedRows{"saturate:listeners=2,events=20000", []string{"ring", "reference", "chunked", "mpsc"}})
 }
 
 // Wall is the layer of wall time and latency tails at two cores: what waiting and
 // waking cost, of which CPU time does not tell.
 func Wall(measure Timed, quick bool) Layer {
 	rows := []timedRows{
-		{"saturate:listeners=8,events=10000", []string{"ring", "reference"}},
+		{"saturate:listeners=2,events=20000", []string{"ring", "reference"}},
 		{"steady:rate=50000,listeners=2,events=2500", []string{"ring", "reference"}},
 	}
 	if quick {
@@ -59,7 +59,7 @@ func Wall(measure Timed, quick bool) Layer {
 		Procs: 2, Metrics: []compare.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
-		Rounds: 8, MaxBlocks: 60, Budget: 120 * time.Second,
+		Rounds: 12, MaxBlocks: 60, Budget: 120 * time.Second,
 	}, rows...)
 }
 
