@@ -1,6 +1,8 @@
 package variants
 
 import (
+	"strings"
+
 	"informerlab/core/buffer"
 	"informerlab/core/event"
 	"informerlab/core/processor"
@@ -12,10 +14,14 @@ import (
 // client-go does, and direct calls the handlers. The errors are Find's.
 func Fanout(spec string) (func() processor.Fanout, Variant[event.Notification], error) {
 	v, err := find(append(All[event.Notification](), FanoutBounds()...), spec)
+	name, options, hasOptions := strings.Cut(spec, ":")
 	switch {
 	case err != nil:
 		return nil, v, err
-	case v.Name == reference:
+	case name == reference && hasOptions:
+		initial, err := parseInitial(options)
+		return processor.ReferenceSized(initial), v, err
+	case name == reference:
 		return processor.Reference, v, nil
 	case v.Name == direct:
 		return processor.Direct, v, nil

@@ -24,6 +24,33 @@ const (
 	defaultTimeout = 100 * time.Millisecond
 )
 
+// mostInitial is the largest ring that a reference begins with: beyond what any
+// backlog of the lab needs, and small enough that a slip of the keyboard does
+// not fill the memory.
+const mostInitial = 1 << 24
+
+// findReference returns the row of the reference with another initial size.
+func findReference[T any](v Variant[T], spec, options string) (Variant[T], error) {
+	initial, err := parseInitial(options)
+	if err != nil {
+		return Variant[T]{}, err
+	}
+	v.Name = spec
+	v.New = func(p buffer.Params[T]) buffer.Buffer[T] { return buffer.NewReferenceSized(initial, p) }
+	return v, nil
+}
+
+// parseInitial reads the only option of the reference.
+func parseInitial(options string) (slots int, err error) {
+	value, ok := strings.CutPrefix(options, "initial=")
+	slots, err = strconv.Atoi(value)
+	if !ok || err != nil || slots < 0 || slots > mostInitial {
+		return 0, fmt.Errorf("variants: reference: option %q: there is initial=N, from 0 to %d slots",
+			options, mostInitial)
+	}
+	return slots, nil
+}
+
 const boundedPrefix = "bounded:"
 
 // newBounded returns the row of a policy, with the default options.

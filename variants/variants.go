@@ -6,8 +6,9 @@
 //	   └───── Fanout ──▶ what the processor needs to use it
 //
 // A contestant is named "name" or "name:option,option"; that string is flag,
-// result label and row alike. Only the bounded one has options: a policy, cap=N
-// and timeout=DURATION.
+// result label and row alike. The bounded one has options, a policy, cap=N and
+// timeout=DURATION, and so has the reference: initial=N, the slots that its ring
+// begins with.
 //
 // The package knows how to make buffers, and nothing of pipelines, loads or
 // measurements. Its tests hold every line to the laws of buffertest.
@@ -99,6 +100,9 @@ func find[T any](rows []Variant[T], spec string) (Variant[T], error) {
 		if v.Name != name {
 			names = append(names, v.Name)
 			continue
+		}
+		if hasOptions && name == reference {
+			return findReference(v, spec, options)
 		}
 		if hasOptions {
 			return Variant[T]{}, fmt.Errorf("variants: %s: option %q: it takes none", name, options)

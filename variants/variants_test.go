@@ -115,6 +115,36 @@ func TestOptionsOfBounded(t *testing.T) {
 		func() { v.New(buffer.Params[int]{Timeout: 1}) })
 }
 
+// TestInitialOfReference sees the ring grow from where the name says.
+func TestInitialOfReference(t *testing.T) {
+	for spec, want := range map[string][2]int{ // slots before and after 40 items wait
+		"reference":            {1024, 1024},
+		"reference:initial=0":  {0, 64},
+		"reference:initial=3":  {3, 48},
+		"reference:initial=64": {64, 64},
+	} {
+		v, err := variants.Find[byte](spec)
+		require.NoError(t, err)
+		assert.Equal(t, spec, v.Name)
+		b := v.New(buffer.Params[byte]{})
+		bytes := b.(buffer.Gauged).Gauges().Bytes
+		b.Push(make([]byte, 40))
+		b.Close()
+		dst := make([]byte, 1)
+		for b.Pop(dst) > 0 {
+		}
+		assert.Equal(t, want, [2]int{bytes, b.(buffer.Gauged).Gauges().Bytes}, spec)
+
+		fanout, named, err := variants.Fanout(spec)
+		require.NoError(t, err)
+		assert.Equal(t, spec, named.Name)
+		sub := fanout().Subscribe(func(event.Notification, buffer.Reason) {})
+		assert.Equal(t, 16*want[0], sub.(buffer.Gauged).Gauges().Bytes, spec)
+		sub.Close()
+		assert.Zero(t, sub.Pop(make([]event.Notification, 1)))
+	}
+}
+
 func TestFindErrors(t *testing.T) {
 	var names []string
 	for _, v := range rows[int]() {
@@ -124,12 +154,12 @@ func TestFindErrors(t *testing.T) {
 	const policies = "drop-newest, drop-oldest, block, block-timeout"
 	const duration = "timeout must be a duration above 0, such as 100ms"
 	const zeros = "00000000000000000000"
+	const initial = "there is initial=N, from 0 to 16777216 slots"
 	const known = "there are cap=N, timeout=DURATION and one of " + policies
 	for spec, want := range map[string]string{
 		"rink":         `variants: no buffer is named "rink"` + there,
 		"":             `variants: no buffer is named ""` + there,
 		"ring:cap=9":   `variants: ring: option "cap=9": it takes none`,
-		"reference:":   `variants: reference: option "": it takes none`,
 		"null:cap=9":   `variants: null: option "cap=9": it takes none`,
 		"rink:cap=100": `variants: no buffer is named "rink"` + there,
 
@@ -156,9 +186,18 @@ func TestFindErrors(t *testing.T) {
 		"bounded:Block":                     `option "Block": ` + known,
 		"bounded:block=1":                   `option "block=1": ` + known,
 		"bounded:block, cap=1":              `option " cap=1": ` + known,
+
+		"reference:":                    `option "": ` + initial,
+		"reference:64":                  `option "64": ` + initial,
+		"reference:initial":             `option "initial": ` + initial,
+		"reference:initial=-1":          `option "initial=-1": ` + initial,
+		"reference:initial=16777217":    `option "initial=16777217": ` + initial,
+		"reference:initial=1" + zeros:   `option "initial=1` + zeros + `": ` + initial,
+		"reference:initial=64,cap=3":    `option "initial=64,cap=3": ` + initial,
+		"reference:initial=64:initial=": `option "initial=64:initial=": ` + initial,
 	} {
-		if strings.HasPrefix(spec, "bounded") {
-			want = "variants: bounded: " + want
+		if family, _, _ := strings.Cut(spec, ":"); family == "bounded" || family == "reference" {
+			want = "variants: " + family + ": " + want
 		}
 		_, err := variants.Find[int](spec)
 		assert.EqualError(t, err, want, spec)

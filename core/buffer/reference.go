@@ -1,21 +1,27 @@
 package buffer
 
 import (
+	"cmp"
 	"sync"
 	"unsafe"
 
 	"go.uber.org/atomic"
 )
 
-// initialSlots is the size of a Reference's ring before it ever grows:
-// initialBufferSize in client-go's tools/cache/shared_informer.go.
-const initialSlots = 1024
+// InitialSlots is the size of a Reference's ring before it ever grows, unless
+// somebody says otherwise: initialBufferSize in client-go's
+// tools/cache/shared_informer.go.
+const InitialSlots = 1024
+
+// firstSlots is what a ring without slots grows to: defaultRingSize in
+// k8s.io/utils/buffer.
+const firstSlots = 16
 
 // Reference is the listener buffer of client-go (processorListener in
 // tools/cache/shared_informer.go, v0.37) in the shape of a Buffer: two
 // unbuffered channels and between them a goroutine with one slot and a ring.
 //
-//	Push ──addCh──▶ pump [ slot ◀─ ring, 1024 slots, doubling ] ──nextCh──▶ Pop
+//	Push ──addCh──▶ pump [ slot ◀─ ring, InitialSlots, doubling ] ──nextCh──▶ Pop
 //
 // It is faithful where that costs: each item passes two rendezvous, a ready
 // consumer competes at random with the producer, the ring is bypassed while
@@ -48,11 +54,16 @@ type Reference[T any] struct {
 	highWater Peak
 }
 
-// NewReference returns an empty buffer and starts its pump.
-func NewReference[T any](p Params[T]) *Reference[T] {
+// NewReference returns an empty buffer as client-go has it and starts its pump.
+func NewReference[T any](p Params[T]) *Reference[T] { return NewReferenceSized(InitialSlots, p) }
+
+// NewReferenceSized is NewReference with another initial size of the ring, in
+// slots; without any, the ring is allocated when the first item has to wait in
+// it. It panics if initial is negative.
+func NewReferenceSized[T any](initial int, p Params[T]) *Reference[T] {
 	r := &Reference[T]{params: p, addCh: make(chan T), nextCh: make(chan T)}
-	r.slots.Store(initialSlots)
-	go r.pump(make([]T, initialSlots))
+	r.slots.Store(int64(initial))
+	go r.pump(make([]T, initial))
 	return r
 }
 
@@ -165,7 +176,7 @@ func (r *Reference[T]) pump(slots []T) {
 
 // A backlog is a ring that doubles when it is full.
 //
-// Invariant: 0 <= head < len(slots), 0 <= count <= len(slots), and every slot
+// Invariant: 0 <= head < max(1, len(slots)), 0 <= count <= len(slots), and every slot
 // outside the count slots from head on is zero.
 type backlog[T any] struct {
 	slots []T
@@ -177,7 +188,7 @@ type backlog[T any] struct {
 func (b *backlog[T]) push(item T) (doubled bool) {
 	if b.count == len(b.slots) {
 		doubled = true
-		slots := make([]T, 2*len(b.slots))
+		slots := make([]T, cmp.Or(2*len(b.slots), firstSlots))
 		n := copy(slots, b.slots[b.head:])
 		copy(slots[n:], b.slots[:b.head])
 		b.slots, b.head = slots, 0

@@ -1,6 +1,7 @@
 package buffer_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -23,6 +24,39 @@ var reference = buffertest.Variant{
 }
 
 func TestReference(t *testing.T) { buffertest.Run(t, reference) }
+
+// TestReferenceSized holds rings to the laws that grow at once, and a ring
+// without slots, which is allocated when something waits.
+func TestReferenceSized(t *testing.T) {
+	for _, initial := range []int{0, 3} {
+		v := reference
+		v.Name = fmt.Sprintf("reference:initial=%d", initial)
+		v.Ints = func(p buffer.Params[uint64]) buffer.Buffer[uint64] { return buffer.NewReferenceSized(initial, p) }
+		v.Notifications, v.Boxed = nil, nil // the growth does not look at items
+		t.Run(v.Name, func(t *testing.T) { buffertest.Run(t, v) })
+	}
+}
+
+// TestReferenceGrowsByDoubling pins down the sizes and the bytes of all rings on
+// the way to a backlog: client-go's, which go from none to 16.
+func TestReferenceGrowsByDoubling(t *testing.T) {
+	const slot, slack = 16, 4 << 10
+	for initial, want := range map[int]int{0: 4096, 16: 4096, 24: 3072, 2048: 4096, 5000: 5000} {
+		empty := buffertest.LiveBytes()
+		b := buffer.NewReferenceSized(initial, buffer.Params[any]{})
+		assert.InDelta(t, initial*slot, buffertest.LiveBytes()-empty, slack, "%d slots at first", initial)
+		for range 3000 { // one is in the pump's hand
+			b.Push([]any{nil})
+		}
+		assert.Equal(t, want*slot, b.Gauges().Bytes, "%d slots at first", initial)
+		assert.InDelta(t, want*slot, buffertest.LiveBytes()-empty, slack, "%d slots at first", initial)
+		b.Close()
+		dst := make([]any, 1)
+		for b.Pop(dst) > 0 {
+		}
+	}
+	assert.Panics(t, func() { buffer.NewReferenceSized(-1, buffer.Params[any]{}) })
+}
 
 func FuzzReference(f *testing.F) { buffertest.Fuzz(f, reference) }
 

@@ -12,10 +12,17 @@ import (
 // and then handed to one listener after the other, event by event, each through
 // a buffer.Reference. It keeps neither Seq nor Round, as client-go has neither
 // (processorListener and sharedProcessor.distribute in shared_informer.go).
-func Reference() Fanout { return &reference{} }
+func Reference() Fanout { return &reference{initial: buffer.InitialSlots} }
+
+// ReferenceSized returns a maker of the same fan-out whose buffers begin with
+// another number of slots: see buffer.NewReferenceSized.
+func ReferenceSized(initial int) func() Fanout {
+	return func() Fanout { return &reference{initial: initial} }
+}
 
 type reference struct {
-	subs []*boxed
+	initial int // slots of each buffer
+	subs    []*boxed
 }
 
 // The boxes have the sizes of client-go's: 32 bytes for an update, 24 for an
@@ -87,7 +94,7 @@ func (b *boxed) Pop(dst []event.Notification) int {
 }
 
 func (f *reference) Subscribe(discard buffer.Discard[event.Notification]) Subscription {
-	b := &boxed{Reference: buffer.NewReference(buffer.Params[any]{
+	b := &boxed{Reference: buffer.NewReferenceSized(f.initial, buffer.Params[any]{
 		Discard: func(item any, why buffer.Reason) { discard(unbox(item), why) },
 	})}
 	f.subs = append(openOf(f.subs), b)
