@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench bench-quick bench-full compare micro flame verify fidelity lint ci build peers clean
+.PHONY: help test bench bench-quick bench-full compare micro flame verify fidelity lint ci build peers clean findings
 ARGS ?=
 
 help: ## print this menu
@@ -33,6 +33,10 @@ micro: ## measure every buffer and the best Go queues alone, operation by operat
 flame: ## make flame graph pages of the newest run with profiles (make bench ARGS=-profile)
 	@scripts/build lab
 	@.build/lab flame $(ARGS)
+
+findings: ## measure what the pages under results/findings say, and make them (10 minutes)
+	@scripts/build
+	@.build/lab finding $(ARGS)
 
 verify: ## run the concurrent packages 20 times, with the race detector, on 1, 2 and 4 processors
 	scripts/verify

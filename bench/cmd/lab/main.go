@@ -12,6 +12,7 @@
 //	lab runs; lab show RUN; lab diff RUN RUN
 //	lab flame DIR                        flame graph pages of a run with -profile
 //	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
+//	lab finding ring-size                a page under results/findings, with its data
 //	lab worker                           what lab run starts: requests on stdin, answers on stdout
 //
 // Tables go to standard output, progress and messages to standard error. The
@@ -77,6 +78,7 @@ func commands() []command {
 		{"trials", "try the comparison itself: false alarms, power", (*lab).trials},
 		{"busy", "keep a processor busy for a share of the time, for trials", (*lab).busy},
 		{"op", "push items through a buffer on one goroutine, for those who count instructions", (*lab).op},
+		{"finding", "measure what answers an open question, and make its page", (*lab).finding},
 		{"worker", "serve measurements on standard input and output", (*lab).worker},
 	}
 }

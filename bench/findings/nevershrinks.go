@@ -1,0 +1,331 @@
+package findings
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"informerlab/bench/worker"
+	"informerlab/core/buffer"
+	"informerlab/core/buffer/buffertest"
+	"informerlab/core/event"
+	"informerlab/core/processor"
+	"informerlab/loadgen"
+	"informerlab/variants"
+)
+
+// What waits, and where.
+var (
+	pendings     = []int{1_000, 10_000, 100_000, 1_000_000}
+	burstBuffers = []string{
+		"reference", "ring", "linkedlist", "chunked", "mpsc", "spsc", "coalescing", "bounded:drop-oldest",
+	}
+)
+
+// The cases of whole pipelines: so many stopped handlers.
+const (
+	stoppedOne  = "stopped=1"
+	stoppedFour = "stopped=4"
+	stoppedNone = "stopped=0"
+	stopEvents  = 250_000
+)
+
+func neverShrinks() *Finding {
+	f := &Finding{
+		Name: "never-shrinks", Question: "What does a ring that never shrinks cost after a burst?",
+		blocks: 6, facts: heldFacts, page: heldPage,
+		figures: func(_ loadgen.Workload, r *worker.Result) map[string]float64 {
+			return map[string]float64{keptBytes: float64(r.Stall.RetainedBytes)}
+		},
+	}
+	for _, name := range burstBuffers {
+		for _, pending := range pendings {
+			f.probes = append(f.probes, probe{keptArm(name, pending), func() (map[string]float64, error) {
+				return afterBurst(name, pending)
+			}})
+		}
+	}
+	buffers := []string{"reference", "ring", outside}
+	for _, c := range []struct{ name, options string }{
+		{stoppedOne, "listeners=2,stalled=1"},
+		{stoppedFour, "listeners=5,stalled=4"},
+		{stoppedNone, "listeners=5,stalled=0"},
+	} {
+		workload := fmt.Sprintf("stall:%s,events=%d", c.options, stopEvents)
+		f.pipelines = append(f.pipelines, pipeline{c.name, workload, buffers})
+	}
+	return f
+}
+
+func keptArm(name string, pending int) string {
+	return fmt.Sprintf("buffer=%s/pending=%d", name, pending)
+}
+
+// The figures of a burst.
+const (
+	keptBytes = "kept-B"
+	gcWith    = "gc-with-ns" // processor time of a collection while the drained buffer is there
+	gcWithout = "gc-without-ns"
+)
+
+// afterBurst measures what a buffer keeps when a burst has waited in it and has been
+// drained, and what that costs a garbage collection. The reference holds boxes, as
+// client-go does, the others notifications.
+func afterBurst(name string, pending int) (map[string]float64, error) {
+	objects := make([]event.Object, min(pending, 10_000))
+	for i := range objects {
+		objects[i] = &event.Tombstone{Namespace: "default", Name: fmt.Sprintf("frontend-%05d", i)}
+	}
+	object := func(i int) event.Object { return objects[i%len(objects)] }
+	defer runtime.KeepAlive(objects)
+	if name == "reference" {
+		v, err := variants.Find[any](name)
+		if err != nil {
+			return nil, err
+		}
+		type box struct{ old, new event.Object }
+		return drained(v, buffer.Params[any]{}, pending, func(i int) any { return box{object(i), object(i)} })
+	}
+	v, err := variants.Find[event.Notification](name)
+	if err != nil {
+		return nil, err
+	}
+	params := buffer.Params[event.Notification]{
+		Key:   func(n event.Notification) event.Key { return event.KeyOf(n.New) },
+		Merge: processor.Merge,
+	}
+	return drained(v, params, pending, func(i int) event.Notification {
+		return event.Notification{Kind: event.Update, Old: object(i), New: object(i), Seq: uint64(i) + 1}
+	})
+}
+
+func drained[T any](
+	v variants.Variant[T], params buffer.Params[T], pending int, item func(i int) T,
+) (map[string]float64, error) {
+	discarded := 0
+	params.Discard = func(T, buffer.Reason) { discarded++ }
+	before := buffertest.LiveBytes()
+	gcBefore := collection()
+	b := v.New(params)
+	one := make([]T, 1)
+	for i := range pending {
+		one[0] = item(i)
+		b.Push(one)
+	}
+	clear(one)
+	popped := 0
+	dst := make([]T, 64)
+	for b.Len() > 0 {
+		popped += b.Pop(dst)
+	}
+	clear(dst)
+	kept := buffertest.LiveBytes() - before
+	with := collection()
+	b.Close()
+	if b.Pop(dst) != 0 || popped+discarded != pending {
+		return nil, fmt.Errorf("popped %d and discarded %d, expected %d together", popped, discarded, pending)
+	}
+	b = nil
+	without := (gcBefore + collection()) / 2
+	return map[string]float64{keptBytes: float64(kept), gcWith: with, gcWithout: without}, nil
+}
+
+// collection returns the processor time of a full garbage collection in nanoseconds.
+func collection() float64 {
+	const collections = 10
+	runtime.GC() // what the first one finds dead is not to be swept by the others
+	began := processorTime()
+	for range collections {
+		runtime.GC()
+	}
+	return float64((processorTime() - began).Nanoseconds()) / collections
+}
+
+// The columns of facts about what is held.
+const (
+	heldPeak   = "most"
+	heldSlots  = "slots"
+	heldNeeded = "needed-s" // more waits than half as many slots could hold
+	heldSince  = "reached-s"
+)
+
+// heldFacts returns of each resource and behaviour what client-go's ring comes to
+// hold in the recorded cluster and the busier one, from when on, and for how long it
+// needs it.
+func heldFacts() (map[string]map[string]float64, error) {
+	streams, _, err := recordedStreams()
+	if err != nil {
+		return nil, err
+	}
+	facts := map[string]map[string]float64{}
+	for _, s := range streams {
+		for _, times := range []int{1, busier} {
+			fast := s.faster(times)
+			for _, b := range behaviours {
+				arrivals := fast.times
+				if b.late {
+					arrivals = make([]time.Duration, fast.objects)
+					b.handler = behaviours[0].handler
+				}
+				facts[factRow(s.resource, times)+", "+b.name] = held(b.handler, arrivals)
+			}
+		}
+	}
+	return facts, nil
+}
+
+// held plays events to a handler behind client-go's ring.
+func held(h handler, times []time.Duration) map[string]float64 {
+	peak := h.peak(times)
+	_, slots := grown(buffer.InitialSlots, peak)
+	var needed time.Duration
+	since := time.Duration(-1)
+	h.ring(times, func(from, to time.Duration, waiting int) {
+		if waiting > slots/2 {
+			needed += to - from
+			if since < 0 {
+				since = from
+			}
+		}
+	})
+	return map[string]float64{
+		heldPeak: float64(peak), heldSlots: float64(slots),
+		heldNeeded: digits4(needed.Seconds()), heldSince: digits4(max(0, since).Seconds()),
+	}
+}
+
+func heldPage(d *Data) map[string]string {
+	return map[string]string{
+		"answer": heldAnswer(d), "pipelines": keptByPipelines(d), "kept": keptTable(d), "held": heldTable(d),
+		"busier": strconv.Itoa(busier),
+	}
+}
+
+// little is what a buffer may keep and yet be said to keep next to nothing: a few
+// times what client-go's listeners hold at rest.
+const little = 64 << 10
+
+func heldAnswer(d *Data) string {
+	most := pendings[len(pendings)-1]
+	kept := func(name string) float64 { return d.figure(keptArm(name, most), keptBytes).median }
+	reference := kept("reference")
+	answer := fmt.Sprintf("After %s notifications have waited and are gone, client-go's ring (`reference`) keeps "+
+		"**%s** for each handler that was behind, %s for each of them", group(float64(most)), bytesOf(reference),
+		bytesOf(reference/float64(most)))
+	cost := d.gcCost("reference", most)
+	if cost.low > 0 {
+		base := d.figure(keptArm("reference", most), gcWithout).median
+		answer += fmt.Sprintf(", and every garbage collection takes %s more processor time than the %s without it",
+			nanoseconds(cost.median), nanoseconds(base))
+	} else {
+		answer += ", and what that costs a garbage collection is too little to be measured here"
+	}
+	var frugal []string
+	for _, name := range burstBuffers {
+		if kept(name) < little {
+			frugal = append(frugal, name)
+		}
+	}
+	answer += "."
+	if rows := heldRows(d); len(rows) > 0 {
+		f := d.Facts[rows[0]]
+		answer += fmt.Sprintf(" In the recorded cluster the largest ring, %s of %s, is needed for %s and held "+
+			"until the process ends.", bytesOf(slotBytes*f[heldSlots]), strings.Replace(rows[0], " ×1,", ",", 1),
+			nanoseconds(1e9*f[heldNeeded]))
+	}
+	if len(frugal) > 0 {
+		answer += fmt.Sprintf(" %s keep less than %s after the same burst.", words(code(frugal...)), bytesOf(little))
+	}
+	return answer
+}
+
+// gcCost returns by how much a collection is dearer with a drained buffer.
+func (d *Data) gcCost(name string, pending int) figure {
+	figures := d.Measured[keptArm(name, pending)]
+	values := slices.Clone(figures[gcWith])
+	for i := range values {
+		values[i] -= figures[gcWithout][i]
+	}
+	return figureOf(values)
+}
+
+// keptByPipelines tells what stays in whole pipelines, client-go's too if it was
+// measured.
+func keptByPipelines(d *Data) string {
+	var all []string
+	for _, name := range []string{"reference", outside, "ring"} {
+		if d.Measured[stoppedOne+"/"+name] == nil {
+			continue
+		}
+		kept := func(stopped string) string {
+			bytes := d.paired(stopped+"/"+name, stoppedNone+"/"+name, keptBytes, surplus).median
+			if bytes < little {
+				return "less than " + bytesOf(little)
+			}
+			return bytesOf(bytes)
+		}
+		all = append(all, fmt.Sprintf("`%s` %s and %s", name, kept(stoppedOne), kept(stoppedFour)))
+	}
+	return fmt.Sprintf("whole pipelines keep, after %s waited behind one stopped handler and behind four, %s:",
+		group(stopEvents), words(all))
+}
+
+func keptTable(d *Data) string {
+	head := []string{"kept after so many waited"}
+	for _, pending := range pendings {
+		head = append(head, group(float64(pending)))
+	}
+	last := pendings[len(pendings)-1]
+	head = append(head, fmt.Sprintf("a collection after %s, more than without", group(float64(last))))
+	table := [][]string{head}
+	for _, name := range burstBuffers {
+		cells := []string{"`" + name + "`"}
+		for _, pending := range pendings {
+			cells = append(cells, bytesOf(d.figure(keptArm(name, pending), keptBytes).median))
+		}
+		table = append(table, append(cells, d.gcCost(name, last).with(nanoseconds)))
+	}
+	return markdown(table)
+}
+
+// shownRings is how many rings of the recorded cluster, and of the busier one, are
+// shown.
+const shownRings = 5
+
+// heldRows returns the facts of rings that grew as recorded, the largest first and of
+// these those that are needed the shortest.
+func heldRows(d *Data) []string { return grownRows(d, 1) }
+
+func grownRows(d *Data, times int) (rows []string) {
+	for row, f := range d.Facts {
+		if f[heldSlots] > buffer.InitialSlots && strings.Contains(row, factSuffix(times)+",") {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b string) int {
+		x, y := d.Facts[a], d.Facts[b]
+		return cmp.Or(cmp.Compare(y[heldSlots], x[heldSlots]), cmp.Compare(x[heldNeeded], y[heldNeeded]),
+			strings.Compare(a, b))
+	})
+	return rows
+}
+
+func heldTable(d *Data) string {
+	const day = 24 * time.Hour
+	table := [][]string{{"ring", "most waiting", "held", "needed", "of a day"}}
+	for _, times := range []int{1, busier} {
+		rows := grownRows(d, times)
+		for _, row := range rows[:min(shownRings, len(rows))] {
+			f := d.Facts[row]
+			table = append(table, []string{
+				strings.Replace(row, factSuffix(1)+",", ",", 1), group(f[heldPeak]), bytesOf(slotBytes * f[heldSlots]),
+				nanoseconds(1e9 * f[heldNeeded]), percent(f[heldNeeded] / day.Seconds()),
+			})
+		}
+	}
+	return markdown(table)
+}
