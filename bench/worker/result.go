@@ -30,6 +30,9 @@ type Result struct {
 	Lateness *Quantiles `json:"lateness,omitempty"`
 	GapError *Quantiles `json:"gap_error,omitempty"`
 	PauseNS  int64      `json:"pause_ns,omitempty"`
+	// Neighbours is the same of the handlers that neither stop nor are slow, where
+	// some do or are.
+	Neighbours *Quantiles `json:"neighbours,omitempty"`
 	// GeneratorNS is what it cost to make and hand out an event, in nanoseconds
 	// of the generator's goroutine.
 	GeneratorNS float64 `json:"generator_ns"`

@@ -407,7 +407,7 @@ func (r *run) latencies(result *Result) error {
 		}
 	}
 	all := merged(latency)
-	result.Latency = quantilesOf(all)
+	result.Latency, result.Neighbours = quantilesOf(all), r.neighbours()
 	result.Lateness, result.GapError = quantilesOf(merged(lateness)), quantilesOf(merged(gaps))
 	result.GeneratorNS = float64(work.Nanoseconds()) / float64(max(events, 1))
 	if all == nil {
