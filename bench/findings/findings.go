@@ -63,7 +63,7 @@ func (p pipeline) arm(buffer string) string { return p.name + "/" + buffer }
 const outside = "client-go"
 
 // All returns all findings.
-func All() []*Finding { return []*Finding{ringSize(), neverShrinks()} }
+func All() []*Finding { return []*Finding{ringSize(), neverShrinks(), slowNeighbours()} }
 
 // Find returns the finding of that name. The error of an unknown one lists the
 // names there are.

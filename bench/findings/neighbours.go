@@ -1,0 +1,245 @@
+package findings
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"informerlab/bench/worker"
+	"informerlab/core/buffer"
+	"informerlab/core/event"
+	"informerlab/loadgen"
+	"informerlab/variants"
+)
+
+// The cases: four handlers on one informer, one of which does what the name says.
+// Slow handlers wait instead of computing, so that what neighbours feel is the
+// buffer's doing and not that of a busy processor.
+var (
+	misbehaviours = []pipeline{
+		{control, "steady:listeners=4,rate=5000,seconds=1", allBuffers},
+		{"slow", "slow:listeners=4,cost=100us,work=sleep,seconds=1", allBuffers},
+		{"overload", "overload:listeners=4,cost=300us,work=sleep", allBuffers},
+		{"stop", "steady:listeners=4,stalled=1,stall=500ms,rate=5000,seconds=1", patientBuffers},
+		{"freeze", "freeze:listeners=4,prefill=520000,rate=5000,seconds=1.5", patientBuffers},
+	}
+	// patientBuffers never let anybody wait. The others would stop the whole
+	// informer for as long as a handler stops, and the lab refuses to measure that.
+	patientBuffers = []string{"reference", outside, "ring", "chunked", "coalescing", "bounded:drop-oldest"}
+	allBuffers     = append(slices.Clone(patientBuffers), "bounded:block", "bounded:block-timeout")
+)
+
+const control = "nobody"
+
+// The figures of a case.
+const (
+	neighboursP99 = "neighbours-p99-ns"
+	neighboursMax = "neighbours-max-ns"
+	generatorLate = "generator-late-p99-ns"
+	mostPending   = "pending-max"
+	mostBytes     = "bytes-max"
+	notTold       = "not-told" // notifications that no handler was told of, merged ones included
+)
+
+func slowNeighbours() *Finding {
+	return &Finding{
+		Name: "slow-neighbours", Question: "What does a slow handler do to its neighbours, and which buffer cures it?",
+		blocks: 6, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage,
+	}
+}
+
+func neighbourFigures(_ loadgen.Workload, r *worker.Result) map[string]float64 {
+	latency := r.Neighbours
+	if latency == nil {
+		latency = r.Latency // nobody misbehaves
+	}
+	figures := map[string]float64{
+		neighboursP99: float64(latency.P99), neighboursMax: float64(latency.Max),
+		generatorLate: float64(r.Lateness.P99), notTold: 0,
+	}
+	if r.Losses != nil {
+		figures[notTold] = float64(r.Losses.Overflow + r.Losses.Superseded + r.Losses.Annihilated)
+	}
+	for _, s := range r.Timeline {
+		if s.Pending < 0 {
+			break // a contestant that does not tell
+		}
+		figures[mostPending] = max(figures[mostPending], float64(s.Pending))
+		figures[mostBytes] = max(figures[mostBytes], float64(s.Bytes))
+	}
+	return figures
+}
+
+// A buffer does harm where neighbours hear so much later than behind the best buffer
+// of the case: by more than a Go timer of an idle process is late, and so many times
+// as late.
+const (
+	harmBy    = float64(time.Millisecond)
+	harmTimes = 2
+)
+
+// A fate is what became of the neighbours in a case behind a buffer.
+type fate struct {
+	p99   figure
+	best  float64 // behind the best buffer of the case
+	known bool    // the generator was in time, by the rule of worker.Result.Spoiled
+}
+
+func (f fate) harmed() bool {
+	return f.known && f.p99.median > f.best+harmBy && f.p99.median > f.best*harmTimes
+}
+
+// fates returns what became of the neighbours behind a buffer, by the names of cases
+// in which it was measured.
+func fates(d *Data, name string) map[string]fate {
+	all := map[string]fate{}
+	for _, c := range misbehaviours {
+		if d.Measured[c.arm(name)] == nil {
+			continue
+		}
+		f := fate{p99: d.figure(c.arm(name), neighboursP99), best: math.Inf(1)}
+		late := d.figure(c.arm(name), generatorLate).median
+		f.known = late <= float64(time.Millisecond) || late <= f.p99.median/10
+		for _, other := range c.buffers {
+			if d.Measured[c.arm(other)] != nil {
+				f.best = min(f.best, d.figure(c.arm(other), neighboursP99).median)
+			}
+		}
+		all[c.name] = f
+	}
+	return all
+}
+
+func neighboursPage(d *Data) map[string]string {
+	return map[string]string{
+		"answer": neighboursAnswer(d), "latencies": neighboursTable(d), "prices": pricesTable(d),
+		"harm": nanoseconds(harmBy), "times": strconv.Itoa(harmTimes),
+	}
+}
+
+func neighboursAnswer(d *Data) string {
+	answer := "Behind client-go's buffer, " + tell(d, "reference")
+	if d.Measured[misbehaviours[0].arm(outside)] != nil {
+		answer += "; behind the real informer, " + tell(d, outside)
+	}
+	answer += ". " + cures(d)
+	for _, name := range allBuffers {
+		if v, err := variants.Find[event.Notification](name); err == nil && v.Traits.Blocks {
+			answer += " Behind " + tell(d, name) + "."
+		}
+	}
+	return answer
+}
+
+// tell says what became of the neighbours behind a buffer.
+func tell(d *Data, name string) string {
+	var harmed, unknown []string
+	fates := fates(d, name)
+	for _, c := range misbehaviours[1:] {
+		switch f, measured := fates[c.name]; {
+		case !measured:
+		case !f.known:
+			unknown = append(unknown, c.name)
+		case f.harmed():
+			harmed = append(harmed, fmt.Sprintf("%s (p99 %s, behind the best buffer %s)",
+				c.name, nanoseconds(f.p99.median), nanoseconds(f.best)))
+		}
+	}
+	said := fmt.Sprintf("`%s`, no neighbour hears later than behind the best buffer", name)
+	if len(harmed) > 0 {
+		said = fmt.Sprintf("`%s`, neighbours hear late in %s", name, words(harmed))
+	}
+	if len(unknown) > 0 {
+		said += fmt.Sprintf(" (not known of %s, as the generator was late)", words(unknown))
+	}
+	return said
+}
+
+// cures names the buffers behind which neighbours never hear late, by what they do
+// with what waits.
+func cures(d *Data) string {
+	var unbounded, bounded []string
+	for _, name := range patientBuffers {
+		v, err := variants.Find[event.Notification](name)
+		harmless := err == nil // client-go itself is no cure for what it does
+		for _, f := range fates(d, name) {
+			harmless = harmless && f.known && !f.harmed()
+		}
+		switch {
+		case !harmless:
+		case v.Traits.Bound == buffer.Unbounded:
+			unbounded = append(unbounded, name)
+		default:
+			bounded = append(bounded, name)
+		}
+	}
+	switch {
+	case len(unbounded)+len(bounded) == 0:
+		return "No buffer measured is known to cure every case."
+	case len(bounded) == 0:
+		return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits.", words(code(unbounded...)))
+	case len(unbounded) == 0:
+		return fmt.Sprintf("**Every case is cured by %s**, which bound what waits and do not tell every change.",
+			words(code(bounded...)))
+	}
+	return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits, and by %s, which bound it and do not "+
+		"tell every change.", words(code(unbounded...)), words(code(bounded...)))
+}
+
+func neighboursTable(d *Data) string {
+	head := []string{"neighbours' p99"}
+	for _, c := range misbehaviours {
+		head = append(head, c.name)
+	}
+	table := [][]string{head}
+	for _, name := range allBuffers {
+		all := fates(d, name)
+		if len(all) == 0 {
+			continue
+		}
+		cells := []string{"`" + name + "`"}
+		for _, c := range misbehaviours {
+			f, measured := all[c.name]
+			cell := "–"
+			if measured {
+				cell = f.p99.with(nanoseconds)
+			}
+			if measured && !f.known {
+				cell += " †"
+			}
+			if f.harmed() && c.name != control {
+				cell = "**" + cell + "**"
+			}
+			cells = append(cells, cell)
+		}
+		table = append(table, cells)
+	}
+	return markdown(table)
+}
+
+// pricesTable shows what waits at most for all handlers, and what is not told, in the
+// cases that ask most of a buffer.
+func pricesTable(d *Data) string {
+	cases := []pipeline{misbehaviours[2], misbehaviours[len(misbehaviours)-1]}
+	head := []string{"what waits, what it takes, what is not told"}
+	for _, c := range cases {
+		head = append(head, c.name+": waiting", "bytes", "not told")
+	}
+	table := [][]string{head}
+	for _, name := range allBuffers {
+		cells := []string{"`" + name + "`"}
+		for _, c := range cases {
+			cell := func(unit string, render func(float64) string) string {
+				if d.Measured[c.arm(name)][unit] == nil {
+					return "–"
+				}
+				return render(d.figure(c.arm(name), unit).median)
+			}
+			cells = append(cells, cell(mostPending, short), cell(mostBytes, bytesOf), cell(notTold, short))
+		}
+		table = append(table, cells)
+	}
+	return markdown(table)
+}
