@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -62,9 +63,18 @@ func (d *Data) complete(f *Finding, path string) error {
 		return fmt.Errorf("findings: %s: found %d blocks, expected the %d that were planned",
 			path, len(d.Loads), d.Blocks)
 	}
-	for _, arm := range f.required() {
+	if f.facts != nil && len(d.Facts) == 0 {
+		return fmt.Errorf("findings: %s: found no facts of the recorded trace, expected those that %s is about", path, f.Name)
+	}
+	required := f.required()
+	for _, arm := range slices.Sorted(maps.Keys(required)) {
 		if d.Measured[arm] == nil {
 			return fmt.Errorf("findings: %s: found nothing of %q, expected all that %s compares", path, arm, f.Name)
+		}
+		for _, unit := range required[arm] {
+			if d.Measured[arm][unit] == nil {
+				return fmt.Errorf("findings: %s: %s: found no %q, expected it as lab finding writes it", path, arm, unit)
+			}
 		}
 	}
 	return nil

@@ -25,7 +25,6 @@ import (
 
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
-	"informerlab/loadgen"
 )
 
 // A Finding is one question.
@@ -35,9 +34,11 @@ type Finding struct {
 
 	blocks int // that are measured by default
 	probes []probe
-	// pipelines are measured too, by workers; each gives its figures of a result.
+	// pipelines are measured too, by workers: figures are those of a result, units
+	// what they are at least.
 	pipelines []pipeline
-	figures   func(loadgen.Workload, *worker.Result) map[string]float64
+	figures   func(*worker.Result) map[string]float64
+	units     []string
 	facts     func() (map[string]map[string]float64, error)
 	// page returns what is filled into the page's template.
 	page func(*Data) map[string]string
@@ -46,6 +47,7 @@ type Finding struct {
 // A probe is an arm that needs no pipeline.
 type probe struct {
 	name    string
+	units   []string // of what it measures
 	measure func() (map[string]float64, error)
 }
 
@@ -87,19 +89,20 @@ func (f *Finding) Probe(arm string) (map[string]float64, error) {
 	return f.probes[i].measure()
 }
 
-// required returns the arms that a data file must have.
-func (f *Finding) required() (arms []string) {
+// required returns the units that a data file must have, by arm.
+func (f *Finding) required() map[string][]string {
+	units := map[string][]string{}
 	for _, p := range f.probes {
-		arms = append(arms, p.name)
+		units[p.name] = p.units
 	}
 	for _, p := range f.pipelines {
 		for _, buffer := range p.buffers {
 			if buffer != outside {
-				arms = append(arms, p.arm(buffer))
+				units[p.arm(buffer)] = f.units
 			}
 		}
 	}
-	return arms
+	return units
 }
 
 // Options say how to measure.

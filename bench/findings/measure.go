@@ -145,8 +145,8 @@ func (f *Finding) pipe(
 	defer os.RemoveAll(parent)
 	plan := &run.Plan{
 		Arms: arms, Workloads: []loadgen.Workload{w}, Blocks: 1, Rounds: 1, Seed: seed,
-		Each: func(w loadgen.Workload, arm run.Arm, r *worker.Result) {
-			measured[p.arm(arm.Buffer)] = f.figures(w, r)
+		Each: func(_ loadgen.Workload, arm run.Arm, r *worker.Result) {
+			measured[p.arm(arm.Buffer)] = f.figures(r)
 		},
 	}
 	folder, err := run.Create(parent, plan, time.Now())

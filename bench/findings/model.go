@@ -21,17 +21,17 @@ type stream struct {
 }
 
 // recordedStreams returns the streams of the trace that comes with the lab, the
-// largest first, and how long it is.
-func recordedStreams() ([]stream, time.Duration, error) {
+// largest first.
+func recordedStreams() ([]stream, error) {
 	r, err := trace.NewReader(recorded.Open(), recorded.Name)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer r.Close()
 	return readStreams(r)
 }
 
-func readStreams(r *trace.Reader) ([]stream, time.Duration, error) {
+func readStreams(r *trace.Reader) ([]stream, error) {
 	streams := map[string]*stream{}
 	alive := map[string]int{}
 	var rec trace.Record
@@ -57,14 +57,14 @@ func readStreams(r *trace.Reader) ([]stream, time.Duration, error) {
 		}
 	}
 	if !errors.Is(err, io.EOF) {
-		return nil, 0, err
+		return nil, err
 	}
 	var all []stream
 	for _, name := range slices.Sorted(maps.Keys(streams)) {
 		all = append(all, *streams[name])
 	}
 	slices.SortStableFunc(all, func(a, b stream) int { return len(b.times) - len(a.times) })
-	return all, time.Duration(rec.T), nil
+	return all, nil
 }
 
 // faster returns the stream of a cluster that is so many times as busy.

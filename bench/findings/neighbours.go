@@ -10,7 +10,6 @@ import (
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/core/event"
-	"informerlab/loadgen"
 	"informerlab/variants"
 )
 
@@ -46,11 +45,12 @@ const (
 func slowNeighbours() *Finding {
 	return &Finding{
 		Name: "slow-neighbours", Question: "What does a slow handler do to its neighbours, and which buffer cures it?",
-		blocks: 6, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage,
+		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage,
+		units: []string{neighboursP99, generatorLate, notTold},
 	}
 }
 
-func neighbourFigures(_ loadgen.Workload, r *worker.Result) map[string]float64 {
+func neighbourFigures(r *worker.Result) map[string]float64 {
 	latency := r.Neighbours
 	if latency == nil {
 		latency = r.Latency // nobody misbehaves
@@ -184,8 +184,8 @@ func cures(d *Data) string {
 		return fmt.Sprintf("**Every case is cured by %s**, which bound what waits and do not tell every change.",
 			words(code(bounded...)))
 	}
-	return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits, and by %s, which bound it and do not "+
-		"tell every change.", words(code(unbounded...)), words(code(bounded...)))
+	return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits, and by %s, which bound it and do "+
+		"not tell every change.", words(code(unbounded...)), words(code(bounded...)))
 }
 
 func neighboursTable(d *Data) string {

@@ -14,7 +14,6 @@ import (
 	"informerlab/core/buffer/buffertest"
 	"informerlab/core/event"
 	"informerlab/core/processor"
-	"informerlab/loadgen"
 	"informerlab/variants"
 )
 
@@ -38,13 +37,15 @@ func neverShrinks() *Finding {
 	f := &Finding{
 		Name: "never-shrinks", Question: "What does a ring that never shrinks cost after a burst?",
 		blocks: 6, facts: heldFacts, page: heldPage,
-		figures: func(_ loadgen.Workload, r *worker.Result) map[string]float64 {
+		units: []string{keptBytes},
+		figures: func(r *worker.Result) map[string]float64 {
 			return map[string]float64{keptBytes: float64(r.Stall.RetainedBytes)}
 		},
 	}
+	units := []string{keptBytes, gcWith, gcWithout}
 	for _, name := range burstBuffers {
 		for _, pending := range pendings {
-			f.probes = append(f.probes, probe{keptArm(name, pending), func() (map[string]float64, error) {
+			f.probes = append(f.probes, probe{keptArm(name, pending), units, func() (map[string]float64, error) {
 				return afterBurst(name, pending)
 			}})
 		}
@@ -157,7 +158,7 @@ const (
 // hold in the recorded cluster and the busier one, from when on, and for how long it
 // needs it.
 func heldFacts() (map[string]map[string]float64, error) {
-	streams, _, err := recordedStreams()
+	streams, err := recordedStreams()
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +234,7 @@ func heldAnswer(d *Data) string {
 	answer += "."
 	if rows := heldRows(d); len(rows) > 0 {
 		f := d.Facts[rows[0]]
-		answer += fmt.Sprintf(" In the recorded cluster the largest ring, %s of %s, is needed for %s and held "+
+		answer += fmt.Sprintf(" In the recorded cluster the largest ring, %s (%s), is needed for %s and held "+
 			"until the process ends.", bytesOf(slotBytes*f[heldSlots]), strings.Replace(rows[0], " ×1,", ",", 1),
 			nanoseconds(1e9*f[heldNeeded]))
 	}

@@ -49,16 +49,20 @@ func ringSize() *Finding {
 		blocks: 8, facts: ringFacts, page: ringPage,
 	}
 	for _, initial := range initials {
-		f.probes = append(f.probes, probe{idleArm(initial), func() (map[string]float64, error) {
+		f.probes = append(f.probes, probe{idleArm(initial), []string{idleBytes}, func() (map[string]float64, error) {
 			return idle(initial), nil
 		}})
 		for _, burst := range bursts {
-			f.probes = append(f.probes, probe{burstArm(initial, burst), func() (map[string]float64, error) {
-				return passBursts(initial, burst)
-			}})
+			measure := func() (map[string]float64, error) { return passBursts(initial, burst) }
+			f.probes = append(f.probes, probe{burstArm(initial, burst), []string{perNotification}, measure})
 		}
 	}
-	f.probes = append(f.probes, probe{"doubling", func() (map[string]float64, error) { return doublings(), nil }})
+	var units []string
+	for slots := 16; slots <= mostDoubled; slots *= 2 {
+		units = append(units, doublingUnit(slots))
+	}
+	measure := func() (map[string]float64, error) { return doublings(), nil }
+	f.probes = append(f.probes, probe{doublingArm, units, measure})
 	return f
 }
 
@@ -71,7 +75,7 @@ const eventsColumn = "events"
 // ringFacts returns for each resource, as recorded and of the busier cluster, the
 // most notifications that wait in the ring behind each behaviour.
 func ringFacts() (map[string]map[string]float64, error) {
-	streams, _, err := recordedStreams()
+	streams, err := recordedStreams()
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +178,8 @@ func processorTime() time.Duration {
 // from the largest, in proportion.
 const mostDoubled = 1 << 17
 
+const doublingArm = "doubling"
+
 func doublingUnit(slots int) string { return strconv.Itoa(slots) + "-ns" }
 
 // doublings measures the processor time to double a full ring of each size: a new
@@ -206,7 +212,7 @@ func doubling(d *Data, initial, backlog int) (total float64) {
 	doubled, _ := grown(initial, backlog)
 	for _, slots := range doubled {
 		known := min(max(slots, 16), mostDoubled)
-		ns := d.figure("doubling", doublingUnit(known)).median
+		ns := d.figure(doublingArm, doublingUnit(known)).median
 		total += ns * math.Max(1, float64(slots)/float64(known))
 	}
 	return total
@@ -281,10 +287,13 @@ func ringAnswer(d *Data, all []size, cases int) string {
 	cheap := slices.IndexFunc(all, func(s size) bool { return s.extra < extraLimit })
 	calm := slices.IndexFunc(all, func(s size) bool { return s.keepsUp })
 	s := all[cheap] // there is one, as client-go's size takes nothing beyond itself
-	answer := fmt.Sprintf("**%s slots are enough**: in the worst of %d cases, late comers, slow handlers and stops "+
-		"included, all doublings from there on take %s of the time to hand over the same notifications beyond those "+
-		"from %s on, once in a listener's life", group(float64(s.initial)), cases, percent(s.extra),
-		group(float64(now.initial)))
+	enough := "**No slots are needed at first**"
+	if s.initial > 0 {
+		enough = fmt.Sprintf("**%s slots are enough**", group(float64(s.initial)))
+	}
+	answer := fmt.Sprintf("%s: in the worst of %d cases, late comers, slow handlers and stops included, the doublings "+
+		"from there on take %s more of the time to hand over the same notifications than those from %s on do, once in a "+
+		"listener's life", enough, cases, percent(s.extra), group(float64(now.initial)))
 	if cheap > 0 {
 		answer += fmt.Sprintf("; with %s it is %s", group(float64(all[cheap-1].initial)), percent(all[cheap-1].extra))
 	}

@@ -92,6 +92,9 @@ func (l *lab) findingOptions(ctx context.Context, peersProgram string) (o findin
 		return o, fmt.Errorf("find own program: %w", err)
 	}
 	outside := findPeers(ctx, peersProgram)
+	if outside.missing != "" && peersProgram != peersPath {
+		return o, usagef("finding: -peers %s: %s", peersProgram, outside.missing)
+	}
 	if outside.missing != "" {
 		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", outside.missing)
 	}
