@@ -64,7 +64,8 @@ func (d *Data) complete(f *Finding, path string) error {
 			path, len(d.Loads), d.Blocks)
 	}
 	if f.facts != nil && len(d.Facts) == 0 {
-		return fmt.Errorf("findings: %s: found no facts of the recorded trace, expected those that %s is about", path, f.Name)
+		return fmt.Errorf("findings: %s: found no facts of the recorded trace, expected those that %s is about",
+			path, f.Name)
 	}
 	required := f.required()
 	for _, arm := range slices.Sorted(maps.Keys(required)) {
@@ -73,7 +74,7 @@ func (d *Data) complete(f *Finding, path string) error {
 		}
 		for _, unit := range required[arm] {
 			if d.Measured[arm][unit] == nil {
-				return fmt.Errorf("findings: %s: %s: found no %q, expected it as lab finding writes it", path, arm, unit)
+				return fmt.Errorf("findings: %s: %s: found no %q, expected it in each block", path, arm, unit)
 			}
 		}
 	}

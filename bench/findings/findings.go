@@ -29,8 +29,7 @@ import (
 
 // A Finding is one question.
 type Finding struct {
-	Name     string // of its files and on the command line
-	Question string // in one line
+	Name string // of its files and on the command line
 
 	blocks int // that are measured by default
 	probes []probe

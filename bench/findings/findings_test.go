@@ -81,7 +81,8 @@ func sample(f *Finding) *Data {
 		d.Facts = nil
 	}
 	units := map[string][2]float64{
-		idleBytes: {900, 9e5}, perNotification: {300, 330}, keptBytes: {1e3, 2e7}, gcWith: {1e6, 2e6}, gcWithout: {9e5, 1e6},
+		idleBytes: {900, 9e5}, perNotification: {300, 330},
+		keptBytes: {1e3, 2e7}, gcWith: {1e6, 2e6}, gcWithout: {9e5, 1e6},
 		neighboursP99: {1e5, 5e6}, neighboursMax: {5e6, 5e7}, generatorLate: {1e5, 3e6}, mostPending: {10, 1e5},
 		mostBytes: {1e3, 1e7}, notTold: {1, 1e5},
 	}
@@ -165,18 +166,24 @@ func TestBadData(t *testing.T) {
 		return text
 	}
 	for want, text := range map[string][]byte{
-		"x.json: found no data of a finding (EOF)":                          nil,
-		"x.json: found no data of a finding (unexpected EOF)":               []byte(`{"schema":1,`),
-		`unknown field "colour"`:                                            []byte(`{"schema":1,"colour":"red"}`),
-		"cannot unmarshal string":                                           []byte(`{"schema":"1"}`),
-		"x.json: found schema 2, expected 1":                                change(func(d *Data) { d.Schema = 2 }),
-		`x.json: found data of "never-shrinks", expected of "ring-size"`:    change(func(d *Data) { d.Finding = "never-shrinks" }),
-		"x.json: found 6 blocks, expected the 8 that were planned":          change(func(d *Data) { d.Blocks = 8 }),
-		"x.json: found 0 blocks":                                            []byte(`{"schema":1,"finding":"ring-size"}`),
-		"doubling: 16-ns: found 1 values, expected one for each of 6":       change(func(d *Data) { d.Measured["doubling"]["16-ns"] = []float64{1} }),
-		`x.json: found nothing of "initial=64/idle", expected all`:          change(func(d *Data) { delete(d.Measured, "initial=64/idle") }),
-		`x.json: doubling: found no "16-ns", expected`:                      change(func(d *Data) { delete(d.Measured["doubling"], "16-ns") }),
-		"x.json: found no facts of the recorded trace, expected those that": change(func(d *Data) { d.Facts = nil }),
+		"x.json: found no data of a finding (EOF)":            nil,
+		"x.json: found no data of a finding (unexpected EOF)": []byte(`{"schema":1,`),
+		`unknown field "colour"`:                              []byte(`{"schema":1,"colour":"red"}`),
+		"cannot unmarshal string":                             []byte(`{"schema":"1"}`),
+		"x.json: found 0 blocks":                              []byte(`{"schema":1,"finding":"ring-size"}`),
+		"x.json: found schema 2, expected 1":                  change(func(d *Data) { d.Schema = 2 }),
+		`x.json: found data of "x", expected of "ring-size"`:  change(func(d *Data) { d.Finding = "x" }),
+		"found 6 blocks, expected the 8 that were planned":    change(func(d *Data) { d.Blocks = 8 }),
+		"doubling: 16-ns: found 1 values, expected one for each of 6": change(func(d *Data) {
+			d.Measured[doublingArm]["16-ns"] = []float64{1}
+		}),
+		`found nothing of "initial=64/idle", expected all`: change(func(d *Data) {
+			delete(d.Measured, idleArm(64))
+		}),
+		`x.json: doubling: found no "16-ns", expected`: change(func(d *Data) {
+			delete(d.Measured[doublingArm], "16-ns")
+		}),
+		"found no facts of the recorded trace, expected those that": change(func(d *Data) { d.Facts = nil }),
 	} {
 		_, err := f.Files("x.json", text)
 		require.Error(t, err, want)
@@ -185,7 +192,8 @@ func TestBadData(t *testing.T) {
 		assert.NotContains(t, err.Error(), "\n")
 	}
 	_, err := Find("ring")
-	assert.EqualError(t, err, `findings: unknown finding "ring": expected one of ring-size, never-shrinks, slow-neighbours`)
+	assert.EqualError(t, err,
+		`findings: unknown finding "ring": expected one of ring-size, never-shrinks, slow-neighbours`)
 	_, err = f.Probe("initial=5")
 	assert.ErrorContains(t, err, `no probe "initial=5"`)
 	assert.ErrorContains(t, f.Render(t.TempDir()), "ring-size.json")

@@ -33,7 +33,8 @@ func TestModelIsTheBuffer(t *testing.T) {
 		peak := h.peak(times)
 		for _, initial := range []int{0, 5, 16, 1024} {
 			_, slots := grown(initial, peak)
-			assert.Equal(t, slots*slotBytes, bytesAfter(t, h, times, initial), "%+v, %d slots, peak %d", h, initial, peak)
+			got := bytesAfter(t, h, times, initial)
+			assert.Equal(t, slots*slotBytes, got, "%+v, %d slots, peak %d", h, initial, peak)
 		}
 	}
 }
@@ -68,7 +69,7 @@ func bytesAfter(t *testing.T, h handler, times []time.Duration, initial int) (by
 func TestWorstMoment(t *testing.T) {
 	ms := time.Millisecond
 	times := []time.Duration{0, 1 * ms, 10 * ms, 12 * ms, 14 * ms, 30 * ms, 31 * ms}
-	assert.Equal(t, 2, handler{stop: 4 * ms}.worst(times), "three events from the third on, the last one just in time")
+	assert.Equal(t, 2, handler{stop: 4 * ms}.worst(times), "three events, the last one just in time")
 	assert.Equal(t, 0, handler{stop: 1 * ms}.worst(times), "the first of two")
 	assert.Equal(t, -1, handler{call: ms}.worst(times))
 	assert.Equal(t, 1, handler{call: ms / 100, stop: 5 * ms}.peak(times), "three, one in hand and one in the pump's")
@@ -113,14 +114,15 @@ func TestKeptIsTheRing(t *testing.T) {
 // TestStreams reads a small trace: an initial list is no event, but counts as
 // objects.
 func TestStreams(t *testing.T) {
-	r, err := trace.NewReader(strings.NewReader(`{"t":1,"resource":"pods","type":"ADDED","initial":true,"key":"a","rv":"1"}
+	r, err := trace.NewReader(strings.NewReader(strings.TrimSpace(`
+{"t":1,"resource":"pods","type":"ADDED","initial":true,"key":"a","rv":"1"}
 {"t":2,"resource":"pods","type":"BOOKMARK","initial":true,"rv":"1"}
 {"t":3,"resource":"nodes","type":"BOOKMARK","initial":true,"rv":"1"}
 {"t":4,"resource":"nodes","type":"ADDED","key":"n","rv":"2"}
 {"t":10,"resource":"pods","type":"ADDED","key":"b","rv":"3"}
 {"t":20,"resource":"pods","type":"DELETED","key":"a","rv":"4"}
 {"t":40,"resource":"pods","type":"ADDED","key":"c","rv":"5"}
-`), "small")
+`)), "small")
 	require.NoError(t, err)
 	defer r.Close()
 	streams, err := readStreams(r)

@@ -45,7 +45,7 @@ const busier = 20
 
 func ringSize() *Finding {
 	f := &Finding{
-		Name: "ring-size", Question: "Which initial size should a listener's ring have?",
+		Name: "ring-size",
 		blocks: 8, facts: ringFacts, page: ringPage,
 	}
 	for _, initial := range initials {
@@ -291,9 +291,9 @@ func ringAnswer(d *Data, all []size, cases int) string {
 	if s.initial > 0 {
 		enough = fmt.Sprintf("**%s slots are enough**", group(float64(s.initial)))
 	}
-	answer := fmt.Sprintf("%s: in the worst of %d cases, late comers, slow handlers and stops included, the doublings "+
-		"from there on take %s more of the time to hand over the same notifications than those from %s on do, once in a "+
-		"listener's life", enough, cases, percent(s.extra), group(float64(now.initial)))
+	answer := fmt.Sprintf("%s: in the worst of %d cases, late comers, slow handlers and stops included, the "+
+		"doublings from there on take %s more of the time to hand over the same notifications than those from %s on do, "+
+		"once in a listener's life", enough, cases, percent(s.extra), group(float64(now.initial)))
 	if cheap > 0 {
 		answer += fmt.Sprintf("; with %s it is %s", group(float64(all[cheap-1].initial)), percent(all[cheap-1].extra))
 	}
