@@ -44,7 +44,7 @@ const (
 
 func slowNeighbours() *Finding {
 	return &Finding{
-		Name: "slow-neighbours",
+		Name:   "slow-neighbours",
 		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage,
 		units: []string{neighboursP99, generatorLate, notTold},
 	}

@@ -35,7 +35,7 @@ const (
 
 func neverShrinks() *Finding {
 	f := &Finding{
-		Name: "never-shrinks",
+		Name:   "never-shrinks",
 		blocks: 6, facts: heldFacts, page: heldPage,
 		units: []string{keptBytes},
 		figures: func(r *worker.Result) map[string]float64 {

@@ -45,7 +45,7 @@ const busier = 20
 
 func ringSize() *Finding {
 	f := &Finding{
-		Name: "ring-size",
+		Name:   "ring-size",
 		blocks: 8, facts: ringFacts, page: ringPage,
 	}
 	for _, initial := range initials {
@@ -292,7 +292,7 @@ func ringAnswer(d *Data, all []size, cases int) string {
 		enough = fmt.Sprintf("**%s slots are enough**", group(float64(s.initial)))
 	}
 	answer := fmt.Sprintf("%s: in the worst of %d cases, late comers, slow handlers and stops included, the "+
-		"doublings from there on take %s more of the time to hand over the same notifications than those from %s on do, "+
+		"doublings from there on take %s more of the time to hand over the same notifications than those from %s on, "+
 		"once in a listener's life", enough, cases, percent(s.extra), group(float64(now.initial)))
 	if cheap > 0 {
 		answer += fmt.Sprintf("; with %s it is %s", group(float64(all[cheap-1].initial)), percent(all[cheap-1].extra))
