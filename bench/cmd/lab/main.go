@@ -72,6 +72,7 @@ func commands() []command {
 		{"runs", "list the runs of a folder", (*lab).runs},
 		{"show", "tell what a run measured, and who did best", (*lab).show},
 		{"diff", "compare two runs of one machine", (*lab).diff},
+		{"index", "make the front page of all runs, and README's table", (*lab).index},
 		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
 		{"gate", "compare the working tree with a base, and fail if it is slower", (*lab).gate},
 		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},

@@ -98,6 +98,11 @@ func (l *lab) conclude(folder string, ended error) error {
 	if err == nil {
 		err = l.printWinners(folder)
 	}
+	if err == nil && results.Len() > 0 {
+		path, pageErr := savePages(folder)
+		fmt.Fprintf(l.errOut, "lab: report in %s\n", path)
+		err = pageErr
+	}
 	return cmp.Or(ended, err)
 }
 
@@ -257,8 +262,12 @@ func (l *lab) printTable(results *report.Results, base string) error {
 func (l *lab) report(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	base := flags.String("base", "", "`buffer` that others are compared with; \"\" = reference")
+	html := flags.Bool("html", false, "make the pages of each run again instead, and print where they are")
 	if err := l.parse(flags, args, len(args), "FOLDER…"); err != nil {
 		return err
+	}
+	if *html {
+		return l.reportPages(flags.Args())
 	}
 	if flags.NArg() == 0 {
 		return usagef("report: expected the folder of a run, or of several that measured the same")
@@ -278,6 +287,21 @@ func (l *lab) report(_ context.Context, args []string) error {
 		}
 	}
 	return l.printTable(all, *base)
+}
+
+// reportPages makes the pages of runs again.
+func (l *lab) reportPages(folders []string) error {
+	if len(folders) == 0 {
+		return usagef("report: expected the folder of a run")
+	}
+	for _, folder := range folders {
+		path, err := savePages(folder)
+		if err != nil {
+			return usage{err}
+		}
+		fmt.Fprintln(l.out, path)
+	}
+	return nil
 }
 
 func (l *lab) flame(_ context.Context, args []string) error {

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"informerlab/bench/page"
+	"informerlab/bench/run"
+)
+
+// The pages that are made of a run, and those of all runs.
+const (
+	pageName    = "report.html"
+	summaryName = "summary.md"
+	indexName   = "index.html"
+	historyName = "history.jsonl"
+)
+
+// inputOf returns what the page of a run is made of.
+func inputOf(r *run.Recorded) page.Input {
+	in := page.New(r, page.Rules(r))
+	in.Links = page.Links(os.DirFS(r.Path))
+	return in
+}
+
+// savePages makes the pages of a run. It returns the path of the one to open.
+func savePages(folder string) (string, error) {
+	r, err := run.Open(folder)
+	if err != nil {
+		return "", err
+	}
+	in := inputOf(r)
+	var html, summary bytes.Buffer
+	if err := errors.Join(page.Write(&html, in), page.Summary(&summary, in)); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, pageName)
+	return path, errors.Join(replace(path, html.Bytes()), replace(filepath.Join(folder, summaryName), summary.Bytes()))
+}
+
+// replace writes a file whole, so that a reader never finds half of it.
+func replace(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// index brings the history up to date, and makes what is generated from it: the
+// front page, and the table in README.
+func (l *lab) index(_ context.Context, args []string) error {
+	flags := flag.NewFlagSet("index", flag.ContinueOnError)
+	out := flags.String("out", "results", "`folder` of runs")
+	readme := flags.String("readme", "", "`file` with a table of the run that is named")
+	if err := l.parse(flags, args, 1, "[RUN]"); err != nil {
+		return err
+	}
+	if (*readme == "") != (flags.NArg() == 0) {
+		return usagef("index: expected -readme FILE and a run, or neither")
+	}
+	history := filepath.Join(*out, historyName)
+	entries, err := readHistory(history)
+	if err != nil {
+		return err
+	}
+	all, err := l.recordedRuns(*out)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if entry := page.Summarize(inputOf(r)); r.Manifest.Status == "complete" && len(r.Slices) > 0 {
+			entries = slices.DeleteFunc(entries, func(e page.Entry) bool { return e.Folder == entry.Folder })
+			entries = append(entries, entry)
+		}
+	}
+	slices.SortFunc(entries, func(a, b page.Entry) int { return strings.Compare(a.Folder, b.Folder) })
+	var lines, front bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, e := range entries {
+		if err := encoder.Encode(e); err != nil {
+			return err
+		}
+	}
+	if err := page.Front(&front, entries); err != nil {
+		return err
+	}
+	index := filepath.Join(*out, indexName)
+	if err := errors.Join(replace(history, lines.Bytes()), replace(index, front.Bytes())); err != nil {
+		return err
+	}
+	if *readme != "" {
+		if err := writeReadme(*readme, *out, flags.Arg(0)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(l.out, index)
+	return err
+}
+
+// readHistory reads a line per run, of which there may be none yet.
+func readHistory(path string) (entries []page.Entry, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, usage{err}
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	for number := 1; lines.Scan(); number++ {
+		var e page.Entry
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return nil, usagef("index: %s:%d: %w", path, number, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, lines.Err()
+}
+
+func writeReadme(path, parent, name string) error {
+	r, err := openRun("index", parent, name)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return usage{err}
+	}
+	if text, err = page.Readme(text, inputOf(r)); err != nil {
+		return usage{err}
+	}
+	return replace(path, text)
+}
