@@ -224,10 +224,10 @@ func judge(random *rand.Rand, in *page.Input, buffers []invented) {
 				in.Verdicts = append(in.Verdicts, v)
 			}
 		}
-		winner := page.Winner{Workload: w, Unit: "ns/event", Buffers: []string{"chunked"}, Note: "by 5 to 7 %"}
+		winner := page.Winner{Workload: w, Unit: "ns/event", Buffers: []string{"ring"}, Note: "by 5 to 7 %"}
 		switch {
 		case open(w):
-			winner.Unit, winner.Buffers, winner.Note = "p99-ns", []string{"ring", "chunked", "mpsc"}, "within 10 %"
+			winner.Unit, winner.Buffers, winner.Note = "p99-ns", []string{"ring", "chunked", "reference"}, "within 10 %"
 		case strings.HasPrefix(w, "stall"):
 			winner.Unit = "others-ns/event"
 		}

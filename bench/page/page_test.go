@@ -66,7 +66,11 @@ func thirty() (workloads []string) {
 }
 
 func TestGolden(t *testing.T) {
-	in := invent(sixBuffers, tenWorkloads, 6)
+	workloads := []string{
+		"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64", "stall:stalled=1",
+		"poisson:utilization=50", "poisson:utilization=80", "poisson:utilization=95", "replay:speed=100",
+	}
+	in := invent(append(sixBuffers[:2:2], sixBuffers[4:]...), workloads, 6)
 	golden(t, "report.html", written(t, in))
 	var summary bytes.Buffer
 	require.NoError(t, page.Summary(&summary, in))
@@ -113,6 +117,9 @@ func TestNoData(t *testing.T) {
 		assert.NotContains(t, text, fmt.Sprintf(`<section id="%s"`, id))
 	}
 	assert.Contains(t, text, "contracts", "which need no measurement")
+	in = page.New(in.Run, page.Rules(in.Run))
+	assert.Empty(t, in.Verdicts)
+	assert.Equal(t, text, written(t, in), "a run that has only just begun")
 	text = written(t, invent(sixBuffers, tenWorkloads[:1], 2))
 	for _, id := range []string{"percentiles", "load-1", "listeners-1", "backlog-1", "costs"} {
 		assert.NotContains(t, text, fmt.Sprintf(`<section id="%s"`, id))
