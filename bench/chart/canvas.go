@@ -134,9 +134,17 @@ func (c *canvas) free(b Box) bool {
 	return true
 }
 
+// widest is the width beyond which a figure is not made smaller to fit a page: it
+// could not be read.
+const widest = 1100.0
+
 // open begins a figure. What it shows is read aloud to those who cannot see it.
 func (c *canvas) open(width, height float64, name string) {
-	c.add(`<svg viewBox="0 0 `, n(width), " ", n(height), `" width="`, n(width), `" height="`, n(height),
+	c.add("<svg")
+	if width > widest {
+		c.add(` class="wide"`)
+	}
+	c.add(` viewBox="0 0 `, n(width), " ", n(height), `" width="`, n(width), `" height="`, n(height),
 		`" font-size="`, n(textSize), `" role="img" aria-label="`, html.EscapeString(name), `">`)
 }
 

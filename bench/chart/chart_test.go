@@ -187,4 +187,5 @@ func TestHeat(t *testing.T) {
 		assert.Equal(t, want+legend, strings.Count(svg, `"cell `+class+`"`), class)
 	}
 	require.Contains(t, svg, "▼ 0.50×")
+	assert.Contains(t, svg, `class="wide"`, "25 columns are legible only if the page scrolls")
 }

@@ -25,7 +25,8 @@ const heatRow = 46.0
 // heatSymbols say again what the colour says.
 var heatSymbols = map[Tone]string{Good: "▼", Bad: "▲", Even: "=", Open: "?", Unlike: "≠"}
 
-// SVG returns the figure, or "" without cells. It is as wide as its columns need.
+// SVG returns the figure, or "" without cells. It is as wide as its columns need,
+// which may be wider than a page.
 func (h *Heat) SVG() string {
 	if len(h.Rows) == 0 || len(h.Columns) == 0 {
 		return ""
