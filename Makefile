@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench bench-quick bench-full compare micro flame verify fidelity lint ci build peers clean findings
+.PHONY: help test bench bench-quick bench-full compare micro flame report overhead verify fidelity lint ci build peers clean findings
 ARGS ?=
 
 help: ## print this menu
@@ -37,6 +37,13 @@ flame: ## make flame graph pages of the newest run with profiles (make bench ARG
 findings: ## measure what the pages under results/findings say, and make them (10 minutes)
 	@scripts/build
 	@.build/lab finding $(ARGS)
+
+report: ## make the front page of all runs, and their history
+	@scripts/build lab
+	@.build/lab index
+
+overhead: ## measure what the lab itself costs: lab on against lab off
+	@scripts/overhead $(ARGS)
 
 verify: ## run the concurrent packages 20 times, with the race detector, on 1, 2 and 4 processors
 	scripts/verify
