@@ -15,8 +15,8 @@ import (
 	"informerlab/loadgen"
 )
 
-// A Timed compares subjects by time: base and head by turns, in blocks of fresh
-// processes, with controls.
+// A Timed compares subjects of one workload by time: base and head by turns, in
+// blocks of fresh processes, with controls of the first subject.
 type Timed func(ctx context.Context, t Timing, s Sides, subjects []Subject) (Outcome, error)
 
 // A Timing is how a layer compares by time.
@@ -29,11 +29,12 @@ type Timing struct {
 	Budget    time.Duration // which it keeps to
 }
 
-// timedRows are the buffers that a timed layer looks at under a workload: few, as
-// each row costs a good part of a minute. The first one gets the controls.
+// timedRows are buffers under one workload: few, as each costs a good part of a
+// minute. Runs take some 20 ms. The first buffer gets the controls.
 type timedRows struct {
 	workload string
 	buffers  []string
+	budget   time.Duration
 }
 
 // CPU is the layer of CPU time at one core, the least noisy of times: it hardly
@@ -41,26 +42,23 @@ type timedRows struct {
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
 		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
-		Rounds: 20, MaxBlocks: 40, Budget: 80 * time.Second,
-	}, timedRows{"saturate:listeners=2,events=20000", []string{"ring", "reference", "chunked", "mpsc"}})
+		Rounds: 12, MaxBlocks: 40,
+	},
+		timedRows{"saturate:listeners=2,events=100000", []string{"ring", "chunked", "mpsc"}, 60 * time.Second},
+		timedRows{"saturate:listeners=2,events=20000", []string{"reference"}, 30 * time.Second})
 }
 
 // Wall is the layer of wall time and latency tails at two cores: what waiting and
 // waking cost, of which CPU time does not tell.
 func Wall(measure Timed, quick bool) Layer {
-	rows := []timedRows{
-		{"saturate:listeners=2,events=20000", []string{"ring", "reference"}},
-		{"steady:rate=50000,listeners=2,events=2500", []string{"ring", "reference"}},
-	}
-	if quick {
-		rows = rows[:1]
-	}
 	return timed("wall time and tails at two cores", measure, quick, Timing{
 		Procs: 2, Metrics: []compare.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
-		Rounds: 12, MaxBlocks: 60, Budget: 120 * time.Second,
-	}, rows...)
+		Rounds: 12, MaxBlocks: 60,
+	},
+		timedRows{"saturate:listeners=2,events=100000", []string{"ring"}, 60 * time.Second},
+		timedRows{"steady:rate=50000,listeners=2,events=2500", []string{"ring"}, 60 * time.Second})
 }
 
 // quickly makes a timing that sees no more than gross changes.
@@ -69,32 +67,42 @@ func (t Timing) quickly() Timing {
 	for i := range t.Metrics {
 		t.Metrics[i].Floor = 0.1
 	}
-	t.Percent, t.Rounds, t.MaxBlocks, t.Budget = 40, 4, 8, 15*time.Second
+	t.Percent, t.Rounds, t.MaxBlocks = 40, 4, 8
 	return t
 }
 
 func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) Layer {
 	if quick {
-		t = t.quickly()
+		first := rows[0]
+		t, rows = t.quickly(), []timedRows{{first.workload, first.buffers[:1], first.budget / 4}}
 	}
-	return Layer{
-		Name: name, Guess: t.Budget,
-		Subjects: func([]worker.Listing) (subjects []Subject) {
-			for _, row := range rows {
-				w := mustParse(row.workload)
-				for _, name := range row.buffers {
-					if !quick || name == row.buffers[0] {
-						subjects = append(subjects, Subject{w.String(), name})
-					}
-				}
+	layer := Layer{Name: name, Lacks: prepares}
+	var subjects []Subject
+	for _, row := range rows {
+		layer.Guess += row.budget
+		for _, buffer := range row.buffers {
+			subjects = append(subjects, Subject{mustParse(row.workload).String(), buffer})
+		}
+	}
+	layer.Subjects = func([]worker.Listing) []Subject { return subjects }
+	layer.Measure = func(ctx context.Context, s Sides, subjects []Subject) (all Outcome, err error) {
+		for _, row := range rows {
+			another := func(s Subject) bool { return s.Workload != mustParse(row.workload).String() }
+			of := slices.DeleteFunc(slices.Clone(subjects), another)
+			if len(of) == 0 || all.Unfit != "" {
+				continue
 			}
-			return subjects
-		},
-		Lacks: prepares,
-		Measure: func(ctx context.Context, s Sides, subjects []Subject) (Outcome, error) {
-			return measure(ctx, t, s, subjects)
-		},
+			t.Budget = row.budget
+			one, err := measure(ctx, t, s, of)
+			if err != nil {
+				return all, err
+			}
+			all.Rows, all.Controls = append(all.Rows, one.Rows...), append(all.Controls, one.Controls...)
+			all.Unfit = one.Unfit
+		}
+		return all, nil
 	}
+	return layer
 }
 
 // Measured returns the Timed that measures. The folders of its runs are made in
@@ -103,44 +111,27 @@ func Measured(out string, seed uint64, progress *run.Progress, args []string) Ti
 	return func(ctx context.Context, t Timing, s Sides, subjects []Subject) (Outcome, error) {
 		p := &compare.Plan{
 			Base: []string{s.Base.Path, "worker"}, Head: []string{s.Head.Path, "worker"},
-			Rules: compare.Rules{Metrics: t.Metrics, Alpha: stats.Alpha, Percent: t.Percent},
-			Procs: t.Procs, Rounds: t.Rounds, MaxBlocks: t.MaxBlocks, Budget: t.Budget,
+			Workloads: []loadgen.Workload{mustParse(subjects[0].Workload)},
+			Rules:     compare.Rules{Metrics: t.Metrics, Alpha: stats.Alpha, Percent: t.Percent},
+			Procs:     t.Procs, Rounds: t.Rounds, MaxBlocks: t.MaxBlocks, Budget: t.Budget,
 			Seed: seed, Progress: progress, Args: args,
 		}
-		if err := cross(ctx, p, s.Head, subjects); err != nil {
+		list, err := s.Head.list(ctx)
+		if err != nil {
 			return Outcome{}, err
 		}
+		for _, c := range list.Contestants {
+			if slices.Contains(subjects, Subject{subjects[0].Workload, c.Name}) {
+				p.Buffers = append(p.Buffers, compare.Buffer{Name: c.Name, Traits: c.Traits})
+			}
+		}
+		p.Controls = subjects[0].Buffer
 		c, _, err := compare.Measure(ctx, p, out)
 		if err != nil {
 			return Outcome{}, err
 		}
 		return outcomeOf(c), nil
 	}
-}
-
-// cross fills in the workloads and buffers of subjects. A plan measures each
-// buffer under each workload, those that were not asked for too.
-func cross(ctx context.Context, p *compare.Plan, program Program, subjects []Subject) error {
-	list, err := program.list(ctx)
-	if err != nil {
-		return err
-	}
-	for _, subject := range subjects {
-		w := mustParse(subject.Workload)
-		same := func(other loadgen.Workload) bool { return other.String() == w.String() }
-		if !slices.ContainsFunc(p.Workloads, same) {
-			p.Workloads = append(p.Workloads, w)
-		}
-		if slices.ContainsFunc(p.Buffers, func(b compare.Buffer) bool { return b.Name == subject.Buffer }) {
-			continue
-		}
-		for _, c := range list.Contestants {
-			if c.Name == subject.Buffer {
-				p.Buffers = append(p.Buffers, compare.Buffer{Name: c.Name, Traits: c.Traits})
-			}
-		}
-	}
-	return nil
 }
 
 // outcomeOf translates a comparison.
