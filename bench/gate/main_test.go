@@ -56,7 +56,7 @@ func (f fake) program(t *testing.T, label string) Program {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "lab")
-	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec %s \"$@\"\n", asFake, settings, self)
+	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 %s='%s' exec %s \"$@\"\n", asFake, settings, self)
 	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
 	return Program{Path: path, Tree: Tree{Label: label}}
 }

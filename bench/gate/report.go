@@ -100,6 +100,7 @@ func (l *LayerReport) confirm(again Outcome) {
 		control.Name += ", again"
 		l.Controls = append(l.Controls, control)
 	}
+	l.Rows = slices.Clone(l.Rows)
 	for i, row := range l.Rows {
 		if row.Verdict != Slower {
 			continue

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -151,24 +152,33 @@ func (c *checker) build(ctx context.Context, t Tree) (programs [2]Program, err e
 	return programs, nil
 }
 
-// expect lets a gate compare programs with those of the tree.
+// tries is how often a mutant may be inconclusive: other programs may be busy.
+const tries = 3
+
+// expect lets a gate compare programs with those of the tree. Where it is to fail
+// and can say nothing, it is asked again.
 func (c *checker) expect(ctx context.Context, what string, head [2]Program, layers []Layer, expected ...int) error {
-	began := time.Now()
 	g := Gate{Base: c.base, Head: head[0].Tree, Layers: layers}
-	report, err := g.compare(ctx, Sides{c.head[0], head[0]}, Sides{c.head[1], head[1]})
-	if err != nil {
-		return err
-	}
-	status, why := report.Status()
-	for _, e := range expected {
-		if status == e {
-			c.log(fmt.Sprintf("%s: status %d, as expected, %v", what, status, time.Since(began).Round(time.Second/10)))
+	told := ""
+	for range tries {
+		began := time.Now()
+		report, err := g.compare(ctx, Sides{c.head[0], head[0]}, Sides{c.head[1], head[1]})
+		if err != nil {
+			return err
+		}
+		status, why := report.Status()
+		told = fmt.Sprintf("%s: status %d", what, status)
+		if slices.Contains(expected, status) {
+			c.log(fmt.Sprintf("%s, as expected, %v", told, time.Since(began).Round(time.Second/10)))
 			return nil
 		}
+		told += fmt.Sprintf(", expected %d: %s", expected[0], strings.Join(why, "; "))
+		c.log(told)
+		if status != StatusInconclusive {
+			break
+		}
 	}
-	c.wrong = append(c.wrong, fmt.Sprintf("%s: found status %d, expected %d: %s", what, status, expected[0],
-		strings.Join(why, "; ")))
-	c.log(c.wrong[len(c.wrong)-1])
+	c.wrong = append(c.wrong, told)
 	return nil
 }
 
