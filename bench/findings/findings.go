@@ -40,7 +40,8 @@ type Finding struct {
 	units     []string
 	facts     func() (map[string]map[string]float64, error)
 	// page returns what is filled into the page's template.
-	page func(*Data) map[string]string
+	page   func(*Data) map[string]string
+	figure func(*Data) string // SVG
 }
 
 // A probe is an arm that needs no pipeline.

@@ -215,6 +215,7 @@ func TestMeasureResumes(t *testing.T) {
 		Name: "ring-size", blocks: 3, page: func(*Data) map[string]string {
 			return map[string]string{"answer": "yes", "backlogs": "", "sizes": ""}
 		},
+		figure: func(*Data) string { return "<svg ></svg>" },
 		probes: []probe{{name: "a"}, {name: "bb"}, {name: "ccc"}},
 		facts: func() (map[string]map[string]float64, error) {
 			return map[string]map[string]float64{"pods": {"peak": 3}}, nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"informerlab/bench/worker"
@@ -45,7 +46,7 @@ const (
 func slowNeighbours() *Finding {
 	return &Finding{
 		Name:   "slow-neighbours",
-		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage,
+		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage, figure: neighboursFigure,
 		units: []string{neighboursP99, generatorLate, notTold},
 	}
 }
@@ -82,14 +83,26 @@ const (
 
 // A fate is what became of the neighbours in a case behind a buffer.
 type fate struct {
-	p99   figure
-	best  float64 // behind the best buffer of the case
-	known bool    // the generator was in time, by the rule of worker.Result.Spoiled
+	p99  figure
+	best float64 // behind the best buffer of the case
+	late float64 // the generator's own part, at the 99th percentile
 }
 
+// spoiled is the rule of worker.Result: the generator was late, by more than is
+// small, and the figure only a bound.
+func (f fate) spoiled() bool { return f.late > harmBy && f.late > f.p99.median/10 }
+
+// harmed reports whether it was the buffer that did harm, whatever part of it all was
+// the generator's. A spoiled figure that does not show harm shows nothing.
 func (f fate) harmed() bool {
-	return f.known && f.p99.median > f.best+harmBy && f.p99.median > f.best*harmTimes
+	sure := f.p99.median
+	if f.spoiled() {
+		sure -= f.late
+	}
+	return sure > f.best+harmBy && sure > f.best*harmTimes
 }
+
+func (f fate) unharmed() bool { return !f.spoiled() && !f.harmed() }
 
 // fates returns what became of the neighbours behind a buffer, by the names of cases
 // in which it was measured.
@@ -99,9 +112,10 @@ func fates(d *Data, name string) map[string]fate {
 		if d.Measured[c.arm(name)] == nil {
 			continue
 		}
-		f := fate{p99: d.figure(c.arm(name), neighboursP99), best: math.Inf(1)}
-		late := d.figure(c.arm(name), generatorLate).median
-		f.known = late <= float64(time.Millisecond) || late <= f.p99.median/10
+		f := fate{
+			p99: d.figure(c.arm(name), neighboursP99), best: math.Inf(1),
+			late: d.figure(c.arm(name), generatorLate).median,
+		}
 		for _, other := range c.buffers {
 			if d.Measured[c.arm(other)] != nil {
 				f.best = min(f.best, d.figure(c.arm(other), neighboursP99).median)
@@ -124,7 +138,7 @@ func neighboursAnswer(d *Data) string {
 	if d.Measured[misbehaviours[0].arm(outside)] != nil {
 		answer += "; behind the real informer, " + tell(d, outside)
 	}
-	answer += ". " + cures(d)
+	answer += ". " + harmless(d)
 	for _, name := range allBuffers {
 		if v, err := variants.Find[event.Notification](name); err == nil && v.Traits.Blocks {
 			answer += " Behind " + tell(d, name) + "."
@@ -140,7 +154,7 @@ func tell(d *Data, name string) string {
 	for _, c := range misbehaviours[1:] {
 		switch f, measured := fates[c.name]; {
 		case !measured:
-		case !f.known:
+		case f.spoiled() && !f.harmed():
 			unknown = append(unknown, c.name)
 		case f.harmed():
 			harmed = append(harmed, fmt.Sprintf("%s (p99 %s, behind the best buffer %s)",
@@ -157,35 +171,35 @@ func tell(d *Data, name string) string {
 	return said
 }
 
-// cures names the buffers behind which neighbours never hear late, by what they do
+// harmless names the buffers behind which neighbours never hear late, by what they do
 // with what waits.
-func cures(d *Data) string {
+func harmless(d *Data) string {
 	var unbounded, bounded []string
 	for _, name := range patientBuffers {
 		v, err := variants.Find[event.Notification](name)
-		harmless := err == nil // client-go itself is no cure for what it does
+		unharmed := err == nil // client-go itself is told of apart
 		for _, f := range fates(d, name) {
-			harmless = harmless && f.known && !f.harmed()
+			unharmed = unharmed && f.unharmed()
 		}
 		switch {
-		case !harmless:
+		case !unharmed:
 		case v.Traits.Bound == buffer.Unbounded:
 			unbounded = append(unbounded, name)
 		default:
 			bounded = append(bounded, name)
 		}
 	}
-	switch {
-	case len(unbounded)+len(bounded) == 0:
-		return "No buffer measured is known to cure every case."
-	case len(bounded) == 0:
-		return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits.", words(code(unbounded...)))
-	case len(unbounded) == 0:
-		return fmt.Sprintf("**Every case is cured by %s**, which bound what waits and do not tell every change.",
-			words(code(bounded...)))
+	var all []string
+	if len(unbounded) > 0 {
+		all = append(all, words(code(unbounded...))+" (holding all that waits)")
 	}
-	return fmt.Sprintf("**Every case is cured by %s**, which hold all that waits, and by %s, which bound it and do "+
-		"not tell every change.", words(code(unbounded...)), words(code(bounded...)))
+	if len(bounded) > 0 {
+		all = append(all, words(code(bounded...))+" (bounding it, and not telling every change)")
+	}
+	if len(all) == 0 {
+		return "No buffer measured is known to be harmless in every case."
+	}
+	return fmt.Sprintf("**Harmless in every case:** %s.", strings.Join(all, "; "))
 }
 
 func neighboursTable(d *Data) string {
@@ -206,7 +220,7 @@ func neighboursTable(d *Data) string {
 			if measured {
 				cell = f.p99.with(nanoseconds)
 			}
-			if measured && !f.known {
+			if measured && f.spoiled() {
 				cell += " †"
 			}
 			if f.harmed() && c.name != control {

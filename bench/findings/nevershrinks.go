@@ -36,7 +36,7 @@ const (
 func neverShrinks() *Finding {
 	f := &Finding{
 		Name:   "never-shrinks",
-		blocks: 6, facts: heldFacts, page: heldPage,
+		blocks: 6, facts: heldFacts, page: heldPage, figure: keptFigure,
 		units: []string{keptBytes},
 		figures: func(r *worker.Result) map[string]float64 {
 			return map[string]float64{keptBytes: float64(r.Stall.RetainedBytes)}
@@ -269,7 +269,11 @@ func keptByPipelines(d *Data) string {
 			}
 			return bytesOf(bytes)
 		}
-		all = append(all, fmt.Sprintf("`%s` %s and %s", name, kept(stoppedOne), kept(stoppedFour)))
+		one, four := kept(stoppedOne), kept(stoppedFour)
+		if one == four {
+			four = "as much"
+		}
+		all = append(all, fmt.Sprintf("`%s` %s and %s", name, one, four))
 	}
 	return fmt.Sprintf("whole pipelines keep, after %s waited behind one stopped handler and behind four, %s:",
 		group(stopEvents), words(all))

@@ -33,7 +33,7 @@ func (d *Data) files(f *Finding) (map[string][]byte, error) {
 	if err := t.Execute(&text, fill); err != nil {
 		return nil, fmt.Errorf("findings: %w", err)
 	}
-	return map[string][]byte{name: text.Bytes()}, nil
+	return map[string][]byte{name: text.Bytes(), f.Name + ".svg": standalone(f.figure(d))}, nil
 }
 
 // origin tells where the figures come from.

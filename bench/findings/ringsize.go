@@ -46,7 +46,7 @@ const busier = 20
 func ringSize() *Finding {
 	f := &Finding{
 		Name:   "ring-size",
-		blocks: 8, facts: ringFacts, page: ringPage,
+		blocks: 8, facts: ringFacts, page: ringPage, figure: ringFigure,
 	}
 	for _, initial := range initials {
 		f.probes = append(f.probes, probe{idleArm(initial), []string{idleBytes}, func() (map[string]float64, error) {
