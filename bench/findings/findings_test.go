@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"informerlab/bench/chart/charttest"
 	"informerlab/bench/run"
 	"informerlab/loadgen"
 )
@@ -123,15 +124,19 @@ func TestPages(t *testing.T) {
 		again, err := f.Files("x.json", text)
 		require.NoError(t, err)
 		assert.Equal(t, files, again, "the same bytes")
-		for name, content := range files {
-			golden := filepath.Join("testdata", name)
-			if *rewrite {
-				require.NoError(t, replace(golden, content))
-			}
-			want, err := os.ReadFile(golden)
-			require.NoError(t, err)
-			assert.Equal(t, string(want), string(content), name)
+		golden := filepath.Join("testdata", f.Name+".md")
+		if *rewrite {
+			require.NoError(t, replace(golden, files[f.Name+".md"]))
 		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(files[f.Name+".md"]), f.Name)
+
+		figure := files[f.Name+".svg"]
+		assert.Empty(t, charttest.Faults(figure), f.Name)
+		assert.Contains(t, string(figure), `<svg xmlns="http://www.w3.org/2000/svg" `)
+		assert.Contains(t, string(figure), "color-scheme: light dark")
+		assert.Contains(t, string(files[f.Name+".md"]), "]("+f.Name+".svg)")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"informerlab/bench/run"
@@ -114,6 +115,7 @@ func (f *Finding) block(ctx context.Context, o Options, number int) (map[string]
 func (o *Options) probe(ctx context.Context, finding, arm string) (figures map[string]float64, err error) {
 	argv := append(append([]string{}, o.Probe...), finding, arm)
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ctx decides when it ends, not the terminal
 	var told bytes.Buffer
 	command.Stderr = &told
 	out, err := command.Output()

@@ -19,11 +19,11 @@ import (
 // buffer's doing and not that of a busy processor.
 var (
 	misbehaviours = []pipeline{
-		{control, "steady:listeners=4,rate=5000,seconds=1", allBuffers},
-		{"slow", "slow:listeners=4,cost=100us,work=sleep,seconds=1", allBuffers},
-		{"overload", "overload:listeners=4,cost=300us,work=sleep", allBuffers},
-		{"stop", "steady:listeners=4,stalled=1,stall=500ms,rate=5000,seconds=1", patientBuffers},
-		{"freeze", "freeze:listeners=4,prefill=520000,rate=5000,seconds=1.5", patientBuffers},
+		{control, "steady:listeners=4,rate=5000,seconds=0.75", allBuffers},
+		{"slow", "slow:listeners=4,cost=100us,work=sleep,seconds=0.75", allBuffers},
+		{"overload", "overload:listeners=4,cost=300us,work=sleep,seconds=0.75", allBuffers},
+		{"stop", "steady:listeners=4,stalled=1,stall=500ms,rate=5000,seconds=0.75", patientBuffers},
+		{"freeze", "freeze:listeners=4,prefill=520000,rate=5000,seconds=1.2", patientBuffers},
 	}
 	// patientBuffers never let anybody wait. The others would stop the whole
 	// informer for as long as a handler stops, and the lab refuses to measure that.
