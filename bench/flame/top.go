@@ -3,6 +3,7 @@ package flame
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,8 +26,8 @@ func (f Frame) Growth() int64 { return f.Head - f.Base }
 //
 // A sample's cost is that of the innermost function that somebody wrote here:
 // locking, allocating, copying, waking are charged to whoever asked for them, since
-// nobody mends those; but a function is not charged with what it calls, unless the
-// compiler has inlined it and kept no trace of that.
+// nobody mends those; and what is written
+// inside of a function is part of it. But no function is charged with others that it calls.
 func Top(head, base *profile.Profile, sampleType string, n int) (top []Frame, elsewhere Frame, err error) {
 	costs := map[string]*Frame{}
 	add := func(p *profile.Profile, to func(*Frame) *int64) error {
@@ -63,6 +64,10 @@ func Top(head, base *profile.Profile, sampleType string, n int) (top []Frame, el
 	return top[:min(n, len(top))], elsewhere, nil
 }
 
+// closure matches what the compiler appends to a function's name for what is
+// written inside of it.
+var closure = regexp.MustCompile(`(\.(func|gowrap|deferwrap)\d+(\.\d+)*|-range\d+)+$`)
+
 // charged returns the function that a sample is charged to, or "".
 func charged(sample *profile.Sample) string {
 	for _, location := range sample.Location {
@@ -71,7 +76,7 @@ func charged(sample *profile.Sample) string {
 				continue
 			}
 			if name := withoutTypes(line.Function.Name); written(name) {
-				return name
+				return closure.ReplaceAllString(name, "")
 			}
 		}
 	}
