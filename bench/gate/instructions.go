@@ -16,8 +16,8 @@ import (
 	"informerlab/core/buffer"
 )
 
-// instructionsFloor is the change in instructions that matters. Repeated counts
-// of one program differ by less than half of it.
+// instructionsFloor is the change in instructions that matters. Counts of one
+// program differ by less.
 const instructionsFloor = 0.01
 
 // The two numbers of items whose difference in instructions is counted, so that

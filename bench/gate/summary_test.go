@@ -1,9 +1,11 @@
 package gate
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,4 +114,39 @@ func TestLayers(t *testing.T) {
 	assert.Equal(t, "a\nb", failures("ok  \tx\na\n\n?   \ty\nb\n"))
 	long := strings.Split(failures(strings.Repeat("x\n", 50)), "\n")
 	assert.Equal(t, "and 20 lines more", long[len(long)-1])
+}
+
+// TestTimedGroups measures workload by workload, and not on once one was unfit.
+func TestTimedGroups(t *testing.T) {
+	unfit := ""
+	var asked [][]Subject
+	layer := CPU(func(_ context.Context, timing Timing, _ Sides, subjects []Subject) (Outcome, error) {
+		asked = append(asked, subjects)
+		assert.Positive(t, timing.Budget)
+		o := Outcome{Unfit: unfit, Controls: make([]Control, 2)}
+		for _, subject := range subjects {
+			if subject.Buffer != "mpsc" {
+				o.Rows = append(o.Rows, Row{Subject: subject, Verdict: Equivalent})
+			}
+		}
+		return o, nil
+	}, false)
+	all := layer.Subjects(nil)
+	outcome, err := layer.Measure(t.Context(), Sides{}, all)
+	require.NoError(t, err)
+	assert.Len(t, asked, 2)
+	assert.Len(t, outcome.Rows, len(all))
+	assert.Len(t, outcome.Controls, 4)
+	blind := slices.IndexFunc(outcome.Rows, func(r Row) bool { return r.blind() })
+	assert.Equal(t, "mpsc", outcome.Rows[blind].Buffer, "what has no figure does not pass")
+
+	outcome, err = layer.Measure(t.Context(), Sides{}, all[len(all)-1:])
+	require.NoError(t, err)
+	assert.Len(t, outcome.Rows, 1, "for confirmation, only what is asked for")
+
+	unfit, asked = "noise", nil
+	outcome, err = layer.Measure(t.Context(), Sides{}, all)
+	require.NoError(t, err)
+	assert.Len(t, asked, 1)
+	assert.Equal(t, "noise", outcome.Unfit)
 }

@@ -87,7 +87,8 @@ func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) 
 	layer.Subjects = func([]worker.Listing) []Subject { return subjects }
 	layer.Measure = func(ctx context.Context, s Sides, subjects []Subject) (all Outcome, err error) {
 		for _, row := range rows {
-			another := func(s Subject) bool { return s.Workload != mustParse(row.workload).String() }
+			workload := mustParse(row.workload).String()
+			another := func(s Subject) bool { return s.Workload != workload }
 			of := slices.DeleteFunc(slices.Clone(subjects), another)
 			if len(of) == 0 || all.Unfit != "" {
 				continue
@@ -97,12 +98,27 @@ func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) 
 			if err != nil {
 				return all, err
 			}
-			all.Rows, all.Controls = append(all.Rows, one.Rows...), append(all.Controls, one.Controls...)
+			all.Rows = append(append(all.Rows, one.Rows...), unmeasured(of, one.Rows)...)
+			all.Controls = append(all.Controls, one.Controls...)
 			all.Unfit = one.Unfit
 		}
 		return all, nil
 	}
 	return layer
+}
+
+// unmeasured returns rows for subjects that have no figure at all, as where a
+// generator was always late: they must not pass for equivalent.
+func unmeasured(subjects []Subject, rows []Row) (none []Row) {
+	for _, subject := range subjects {
+		if !slices.ContainsFunc(rows, func(r Row) bool { return r.Subject == subject }) {
+			unknown := math.NaN()
+			none = append(none, Row{
+				Subject: subject, Verdict: Inconclusive, Note: "no figure", Change: unknown, Low: unknown, High: unknown,
+			})
+		}
+	}
+	return none
 }
 
 // Measured returns the Timed that measures. The folders of its runs are made in
