@@ -184,10 +184,15 @@ func (k *killer) clean() error {
 	return err
 }
 
-// worktrees returns what git knows of worktrees.
-func worktrees() (string, error) {
+// worktrees returns the folders of all worktrees that git knows.
+func worktrees() (paths string, err error) {
 	out, err := exec.Command("git", "worktree", "list", "--porcelain").Output()
-	return string(out), err
+	for line := range strings.Lines(string(out)) {
+		if path, is := strings.CutPrefix(line, "worktree "); is {
+			paths += path
+		}
+	}
+	return paths, err
 }
 
 func same(before string) error {
