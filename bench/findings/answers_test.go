@@ -103,6 +103,10 @@ func TestNeighboursAnswers(t *testing.T) {
 		d.set(arm("overload", "bounded:block"), neighboursP99, 1.5e8)
 		d.set(arm("overload", "bounded:block"), generatorLate, 3e7)
 	}), "Behind `bounded:block`, neighbours hear late in overload (p99 150 ms, behind the best buffer 200 µs).")
+	assert.NotContains(t, answer(func(d *Data) {
+		d.set(arm("freeze", "ring"), neighboursP99, 4e7)
+		d.Measured[arm("freeze", "ring")][neighboursP99][3] = 3e5
+	}), "late", "not in every block")
 	none := answer(func(d *Data) {
 		for _, name := range patientBuffers[1:] {
 			d.set(arm("stop", name), neighboursP99, 4e7)

@@ -16,14 +16,15 @@ import (
 
 // The cases: four handlers on one informer, one of which does what the name says.
 // Slow handlers wait instead of computing, so that what neighbours feel is the
-// buffer's doing and not that of a busy processor.
+// buffer's doing and not that of a busy processor. The freeze is so short that a
+// ring which doubles once shows in the 99th percentile.
 var (
 	misbehaviours = []pipeline{
 		{control, "steady:listeners=4,rate=5000,seconds=0.75", allBuffers},
 		{"slow", "slow:listeners=4,cost=100us,work=sleep,seconds=0.75", allBuffers},
 		{"overload", "overload:listeners=4,cost=300us,work=sleep,seconds=0.75", allBuffers},
 		{"stop", "steady:listeners=4,stalled=1,stall=500ms,rate=5000,seconds=0.75", patientBuffers},
-		{"freeze", "freeze:listeners=4,prefill=520000,rate=5000,seconds=1.2", patientBuffers},
+		{"freeze", "freeze:listeners=4,prefill=524000,rate=5000,seconds=0.3", patientBuffers},
 	}
 	// patientBuffers never let anybody wait. The others would stop the whole
 	// informer for as long as a handler stops, and the lab refuses to measure that.
@@ -47,7 +48,7 @@ func slowNeighbours() *Finding {
 	return &Finding{
 		Name:   "slow-neighbours",
 		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage, figure: neighboursFigure,
-		units: []string{neighboursP99, generatorLate, notTold},
+		units: []string{neighboursP99, neighboursMax, generatorLate, notTold},
 	}
 }
 
@@ -73,9 +74,9 @@ func neighbourFigures(r *worker.Result) map[string]float64 {
 	return figures
 }
 
-// A buffer does harm where neighbours hear so much later than behind the best buffer
-// of the case: by more than a Go timer of an idle process is late, and so many times
-// as late.
+// A buffer does harm where in every block neighbours hear so much later than behind
+// the best buffer of the case: by more than a Go timer of an idle process is late,
+// and so many times as late.
 const (
 	harmBy    = float64(time.Millisecond)
 	harmTimes = 2
@@ -83,43 +84,39 @@ const (
 
 // A fate is what became of the neighbours in a case behind a buffer.
 type fate struct {
-	p99  figure
-	best float64 // behind the best buffer of the case
-	late float64 // the generator's own part, at the 99th percentile
+	p99    figure
+	best   float64 // behind the best buffer of the case
+	harmed bool    // whatever part of it all was the generator's
+	bound  bool    // the generator was so late that the figure is no more than a bound
 }
 
-// spoiled is the rule of worker.Result: the generator was late, by more than is
-// small, and the figure only a bound.
-func (f fate) spoiled() bool { return f.late > harmBy && f.late > f.p99.median/10 }
-
-// harmed reports whether it was the buffer that did harm, whatever part of it all was
-// the generator's. A spoiled figure that does not show harm shows nothing.
-func (f fate) harmed() bool {
-	sure := f.p99.median
-	if f.spoiled() {
-		sure -= f.late
-	}
-	return sure > f.best+harmBy && sure > f.best*harmTimes
-}
-
-func (f fate) unharmed() bool { return !f.spoiled() && !f.harmed() }
+// spoiled is the rule of worker.Result: the generator was late by more than is small,
+// and by more than a tenth of the latency.
+func spoiled(late, latency float64) bool { return late > harmBy && late > latency/10 }
 
 // fates returns what became of the neighbours behind a buffer, by the names of cases
 // in which it was measured.
 func fates(d *Data, name string) map[string]fate {
 	all := map[string]fate{}
 	for _, c := range misbehaviours {
-		if d.Measured[c.arm(name)] == nil {
+		own := d.Measured[c.arm(name)]
+		if own == nil {
 			continue
 		}
-		f := fate{
-			p99: d.figure(c.arm(name), neighboursP99), best: math.Inf(1),
-			late: d.figure(c.arm(name), generatorLate).median,
-		}
+		f := fate{p99: d.figure(c.arm(name), neighboursP99), best: math.Inf(1), harmed: c.name != control}
+		f.bound = spoiled(d.figure(c.arm(name), generatorLate).median, f.p99.median)
+		best := ""
 		for _, other := range c.buffers {
-			if d.Measured[c.arm(other)] != nil {
-				f.best = min(f.best, d.figure(c.arm(other), neighboursP99).median)
+			if p99 := d.figure(c.arm(other), neighboursP99).median; d.Measured[c.arm(other)] != nil && p99 < f.best {
+				f.best, best = p99, c.arm(other)
 			}
+		}
+		for block, sure := range own[neighboursP99] {
+			if late := own[generatorLate][block]; spoiled(late, sure) {
+				sure -= late
+			}
+			least := d.Measured[best][neighboursP99][block]
+			f.harmed = f.harmed && sure > least+harmBy && sure > least*harmTimes
 		}
 		all[c.name] = f
 	}
@@ -154,9 +151,9 @@ func tell(d *Data, name string) string {
 	for _, c := range misbehaviours[1:] {
 		switch f, measured := fates[c.name]; {
 		case !measured:
-		case f.spoiled() && !f.harmed():
+		case f.bound && !f.harmed:
 			unknown = append(unknown, c.name)
-		case f.harmed():
+		case f.harmed:
 			harmed = append(harmed, fmt.Sprintf("%s (p99 %s, behind the best buffer %s)",
 				c.name, nanoseconds(f.p99.median), nanoseconds(f.best)))
 		}
@@ -179,7 +176,7 @@ func harmless(d *Data) string {
 		v, err := variants.Find[event.Notification](name)
 		unharmed := err == nil // client-go itself is told of apart
 		for _, f := range fates(d, name) {
-			unharmed = unharmed && f.unharmed()
+			unharmed = unharmed && !f.harmed && !f.bound
 		}
 		switch {
 		case !unharmed:
@@ -207,7 +204,7 @@ func neighboursTable(d *Data) string {
 	for _, c := range misbehaviours {
 		head = append(head, c.name)
 	}
-	table := [][]string{head}
+	table := [][]string{append(head, "freeze, longest")}
 	for _, name := range allBuffers {
 		all := fates(d, name)
 		if len(all) == 0 {
@@ -220,15 +217,19 @@ func neighboursTable(d *Data) string {
 			if measured {
 				cell = f.p99.with(nanoseconds)
 			}
-			if measured && f.spoiled() {
+			if measured && f.bound {
 				cell += " †"
 			}
-			if f.harmed() && c.name != control {
+			if f.harmed {
 				cell = "**" + cell + "**"
 			}
 			cells = append(cells, cell)
 		}
-		table = append(table, cells)
+		longest := "–"
+		if arm := misbehaviours[len(misbehaviours)-1].arm(name); d.Measured[arm] != nil {
+			longest = nanoseconds(d.figure(arm, neighboursMax).median)
+		}
+		table = append(table, append(cells, longest))
 	}
 	return markdown(table)
 }
