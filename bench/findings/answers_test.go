@@ -106,7 +106,7 @@ func TestNeighboursAnswers(t *testing.T) {
 	assert.NotContains(t, answer(func(d *Data) {
 		d.set(arm("freeze", "ring"), neighboursP99, 4e7)
 		d.Measured[arm("freeze", "ring")][neighboursP99][3] = 3e5
-	}), "late", "not in every block")
+	}), "hear late", "not in every block")
 	none := answer(func(d *Data) {
 		for _, name := range patientBuffers[1:] {
 			d.set(arm("stop", name), neighboursP99, 4e7)

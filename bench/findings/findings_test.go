@@ -235,7 +235,9 @@ func TestMeasureResumes(t *testing.T) {
 
 	other := o
 	other.Seed = 4
-	assert.ErrorContains(t, f.Measure(context.Background(), other), "of another program, machine or plan")
+	err = f.Measure(context.Background(), other)
+	assert.ErrorContains(t, err, "of another program, machine or plan")
+	assert.ErrorIs(t, err, ErrInput)
 	require.NoError(t, f.Measure(context.Background(), o))
 	assert.NoFileExists(t, filepath.Join(folder, "ring-size.partial.json"))
 	text, err := os.ReadFile(filepath.Join(folder, "ring-size.json"))

@@ -26,6 +26,15 @@ const (
 	partialSuffix = ".partial.json" // of a measurement that has not ended
 )
 
+// ErrInput marks errors about what an interrupted measurement left and this one
+// cannot use. Nothing has been measured or written then.
+var ErrInput = errors.New("input")
+
+type inputError struct{ error }
+
+func (inputError) Is(target error) bool { return target == ErrInput }
+func (e inputError) Unwrap() error      { return e.error }
+
 // Measure measures a finding, or the blocks that an interrupted measurement of the
 // same program lacks, and writes its data and its page. If ctx ends first, what
 // was measured is kept and Measure returns ctx's error.
@@ -72,11 +81,11 @@ func (f *Finding) begin(partial string, o Options) (*Data, error) {
 	case err == nil:
 		begun, err := parse(partial, text)
 		if err != nil {
-			return nil, err
+			return nil, inputError{err}
 		}
 		if begun.Environment != fresh.Environment || begun.Seed != fresh.Seed || begun.Blocks != fresh.Blocks {
-			return nil, fmt.Errorf("findings: %s: found blocks of another program, machine or plan, "+
-				"expected those of this one: remove it to begin anew", partial)
+			return nil, inputError{fmt.Errorf("findings: %s: found blocks of another program, machine or plan, "+
+				"expected those of this one: remove it to begin anew", partial)}
 		}
 		o.Tell(fmt.Sprintf("%s: going on after block %d of %d", f.Name, len(begun.Loads), begun.Blocks))
 		return begun, nil

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 
 	"informerlab/bench/findings"
@@ -62,7 +64,11 @@ func (l *lab) finding(ctx context.Context, args []string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	for _, f := range chosen {
-		if err := f.Measure(ctx, options); err != nil {
+		err := f.Measure(ctx, options)
+		if errors.Is(err, findings.ErrInput) {
+			return usage{err}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -95,13 +101,12 @@ func (l *lab) findingOptions(ctx context.Context, peersProgram string) (o findin
 	if outside.missing != "" && peersProgram != peersPath {
 		return o, usagef("finding: -peers %s: %s", peersProgram, outside.missing)
 	}
-	if outside.missing != "" {
-		fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", outside.missing)
-	}
+	tell := sync.OnceFunc(func() { fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", outside.missing) })
 	return findings.Options{
 		Probe: []string{self, "finding", "-probe"},
 		Arms: func(buffers []string) ([]run.Arm, error) {
 			if outside.missing != "" {
+				tell()
 				buffers = slices.DeleteFunc(slices.Clone(buffers), func(b string) bool { return b == "client-go" })
 			}
 			return arms(buffers, outside)

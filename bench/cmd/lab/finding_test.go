@@ -19,9 +19,12 @@ func TestFindingRefuses(t *testing.T) {
 		"finding -render -out . ring-size": "ring-size.json: found no data of a finding",
 		"finding -probe ring-size":         "expected the name of a finding and an arm",
 		"finding -peers nowhere ring-size": "there is no nowhere",
+		"finding -out . never-shrinks":     "never-shrinks.partial.json: found no data of a finding",
 	} {
 		folder := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "ring-size.json"), []byte("no"), 0o666))
+		for _, name := range []string{"ring-size.json", "never-shrinks.partial.json"} {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("no"), 0o666))
+		}
 		refused(t, folder, args, want)
 	}
 }
