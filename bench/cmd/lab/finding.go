@@ -45,15 +45,12 @@ func (l *lab) finding(ctx context.Context, args []string) error {
 	if len(chosen) == 0 {
 		chosen = findings.All()
 	}
-	for _, f := range chosen {
-		if !*render {
-			continue
-		}
-		if err := f.Render(*out); err != nil {
-			return usage{err}
-		}
-	}
 	if *render {
+		for _, f := range chosen {
+			if err := f.Render(*out); err != nil {
+				return usage{err}
+			}
+		}
 		return nil
 	}
 	options, err := l.findingOptions(ctx, *peersProgram)
@@ -61,10 +58,14 @@ func (l *lab) finding(ctx context.Context, args []string) error {
 		return err
 	}
 	options.Folder, options.Blocks, options.Seed = *out, *blocks, *seed
+	return measureFindings(ctx, chosen, options)
+}
+
+func measureFindings(ctx context.Context, chosen []*findings.Finding, o findings.Options) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	for _, f := range chosen {
-		err := f.Measure(ctx, options)
+		err := f.Measure(ctx, o)
 		if errors.Is(err, findings.ErrInput) {
 			return usage{err}
 		}
