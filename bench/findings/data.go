@@ -67,6 +67,14 @@ func (d *Data) complete(f *Finding, path string) error {
 		return fmt.Errorf("findings: %s: found no facts of the recorded trace, expected those that %s is about",
 			path, f.Name)
 	}
+	for _, row := range slices.Sorted(maps.Keys(d.Facts)) {
+		for _, column := range f.columns {
+			if _, ok := d.Facts[row][column]; !ok {
+				return fmt.Errorf("findings: %s: facts of %q: found no %q, expected it: measure it again",
+					path, row, column)
+			}
+		}
+	}
 	required := f.required()
 	for _, arm := range slices.Sorted(maps.Keys(required)) {
 		if d.Measured[arm] == nil {

@@ -39,6 +39,7 @@ type Finding struct {
 	figures   func(*worker.Result) map[string]float64
 	units     []string
 	facts     func() (map[string]map[string]float64, error)
+	columns   []string // of each row of facts
 	// page returns what is filled into the page's template.
 	page   func(*Data) map[string]string
 	figure func(*Data) string // SVG

@@ -36,7 +36,8 @@ const (
 func neverShrinks() *Finding {
 	f := &Finding{
 		Name:   "never-shrinks",
-		blocks: 6, facts: heldFacts, page: heldPage, figure: keptFigure,
+		blocks: 6, facts: heldFacts, columns: []string{heldPeak, heldSlots, heldNeeded},
+		page: heldPage, figure: keptFigure,
 		units: []string{keptBytes},
 		figures: func(r *worker.Result) map[string]float64 {
 			return map[string]float64{keptBytes: float64(r.Stall.RetainedBytes)}
@@ -151,12 +152,10 @@ const (
 	heldPeak   = "most"
 	heldSlots  = "slots"
 	heldNeeded = "needed-s" // more waits than half as many slots could hold
-	heldSince  = "reached-s"
 )
 
 // heldFacts returns of each resource and behaviour what client-go's ring comes to
-// hold in the recorded cluster and the busier one, from when on, and for how long it
-// needs it.
+// hold in the recorded cluster and the busier one, and for how long it needs that.
 func heldFacts() (map[string]map[string]float64, error) {
 	streams, err := recordedStreams()
 	if err != nil {
@@ -184,18 +183,13 @@ func held(h handler, times []time.Duration) map[string]float64 {
 	peak := h.peak(times)
 	_, slots := grown(buffer.InitialSlots, peak)
 	var needed time.Duration
-	since := time.Duration(-1)
 	h.ring(times, func(from, to time.Duration, waiting int) {
 		if waiting > slots/2 {
 			needed += to - from
-			if since < 0 {
-				since = from
-			}
 		}
 	})
 	return map[string]float64{
-		heldPeak: float64(peak), heldSlots: float64(slots),
-		heldNeeded: digits4(needed.Seconds()), heldSince: digits4(max(0, since).Seconds()),
+		heldPeak: float64(peak), heldSlots: float64(slots), heldNeeded: digits4(needed.Seconds()),
 	}
 }
 

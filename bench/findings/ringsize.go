@@ -46,7 +46,10 @@ const busier = 20
 func ringSize() *Finding {
 	f := &Finding{
 		Name:   "ring-size",
-		blocks: 8, facts: ringFacts, page: ringPage, figure: ringFigure,
+		blocks: 8, facts: ringFacts, columns: []string{eventsColumn}, page: ringPage, figure: ringFigure,
+	}
+	for _, b := range behaviours {
+		f.columns = append(f.columns, b.name)
 	}
 	for _, initial := range initials {
 		f.probes = append(f.probes, probe{idleArm(initial), []string{idleBytes}, func() (map[string]float64, error) {
