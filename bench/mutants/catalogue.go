@@ -112,8 +112,8 @@ var catalogue = []Mutant{{
 	What: "a full ring grows by 1,024 slots instead of doubling",
 	File: "core/buffer/reference.go",
 	Edits: []Edit{{
-		"slots := make([]T, 2*len(b.slots))",
-		"slots := make([]T, initialSlots+len(b.slots))",
+		"slots := make([]T, cmp.Or(2*len(b.slots), firstSlots))",
+		"slots := make([]T, cmp.Or(len(b.slots)+1024, firstSlots))",
 	}},
 	Guilty: []string{"core/buffer.(*backlog[…]).push"},
 	Buffer: "reference", Workload: "stall:events=100000", Kind: worker.CPUProfile,
