@@ -19,9 +19,9 @@ bench-quick: ## the same in a minute, with fewer workloads and less sharply
 	@scripts/build
 	@.build/lab run -suite quick $(ARGS)
 
-bench-full: ## every figure of the report, in half an hour; killed, lab resume goes on
+bench-full: ## every figure of the report, in 20 minutes; killed, lab resume goes on
 	@scripts/build
-	@.build/lab run -suite full -profile $(ARGS)
+	@.build/lab run -suite full $(ARGS)
 
 # Make turns every failure into its own status 2: scripts/compare tells them apart.
 compare: ## fail if the working tree is slower than BASE, a git ref (4 to 8 minutes)
