@@ -289,6 +289,6 @@ func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, fo
 		return err
 	}
 	d.Progress.show("profile  " + arm.Buffer)
-	prefix := filepath.Join(folder, flame.Prefix(w.BenchName(), arm.Buffer, ""))
+	prefix := filepath.Join(folder, flame.Prefix(w.BenchName(), arm.Buffer, arm.Side))
 	return processes[0].profile(ctx, prefix, profileSeconds*time.Second)
 }
