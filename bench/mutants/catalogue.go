@@ -119,14 +119,21 @@ var catalogue = []Mutant{{
 	Buffer: "reference", Workload: "stall:events=100000", Kind: worker.CPUProfile,
 }, {
 	Name: "lost-batch",
-	What: "a batch is shown to the consumer item by item",
-	File: "variants/mpsc/mpsc.go",
+	What: "a pop takes its items one by one, and the lock for each",
+	File: "core/buffer/locked.go",
 	Edits: []Edit{{
-		"			put = copy(n.block.items[at:], items)\n",
-		"			put = copy(n.block.items[at:], items[:1])\n",
+		"	return l.store.Pop(dst)\n",
+		`	n := 0
+	for n < len(dst) && l.store.Len() > 0 {
+		n += l.store.Pop(dst[n : n+1])
+		l.bell.Unlock()
+		l.bell.Lock()
+	}
+	return n
+`,
 	}},
-	Guilty: []string{"variants/mpsc.(*queue[…]).fill"},
-	Buffer: "mpsc", Workload: eight, Kind: worker.CPUProfile,
+	Guilty: []string{"core/buffer.(*Locked[…]).Pop"},
+	Buffer: "ring", Workload: eight, Kind: worker.CPUProfile,
 }, {
 	Name: "node-per-item",
 	What: "nodes of a list are allocated one by one",
