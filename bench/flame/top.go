@@ -26,8 +26,8 @@ func (f Frame) Growth() int64 { return f.Head - f.Base }
 //
 // A sample's cost is that of the innermost function that somebody wrote here:
 // locking, allocating, copying, waking are charged to whoever asked for them, since
-// nobody mends those; and what is written
-// inside of a function is part of it. But no function is charged with others that it calls.
+// nobody mends those, and closures to the function that they are written in. No
+// function is charged with others of that kind that it calls.
 func Top(head, base *profile.Profile, sampleType string, n int) (top []Frame, elsewhere Frame, err error) {
 	costs := map[string]*Frame{}
 	add := func(p *profile.Profile, to func(*Frame) *int64) error {
