@@ -15,11 +15,11 @@ var conformancePackages = []string{
 	"./core/buffer/...", "./core/processor/...", "./variants/...", "./bench/worker/...",
 }
 
-// Conformance is the layer of laws and accounts: head's own tests of buffers,
-// listeners and runs. What is wrong cannot be faster. A quick gate only does
-// the short ones of the buffers' own package.
+// Conformance is the layer of laws and accounts: head's own short tests of
+// buffers, listeners and runs. What is wrong cannot be faster. A quick gate only
+// does those of the buffers' own package.
 func Conformance(quick bool) Layer {
-	args := append([]string{"test"}, conformancePackages...)
+	args := append([]string{"test", "-short"}, conformancePackages...)
 	guess := time.Minute
 	if quick {
 		args, guess = []string{"test", "-short", "./core/buffer"}, 5*time.Second

@@ -42,10 +42,10 @@ type timedRows struct {
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
 		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
-		Rounds: 12, MaxBlocks: 40,
+		Rounds: 8, MaxBlocks: 40,
 	},
 		timedRows{"saturate:listeners=2,events=100000", []string{"ring", "chunked", "mpsc"}, 60 * time.Second},
-		timedRows{"saturate:listeners=2,events=20000", []string{"reference"}, 30 * time.Second})
+		timedRows{"saturate:listeners=2,events=20000", []string{"reference"}, 40 * time.Second})
 }
 
 // Wall is the layer of wall time and latency tails at two cores: what waiting and
@@ -55,7 +55,7 @@ func Wall(measure Timed, quick bool) Layer {
 		Procs: 2, Metrics: []compare.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
-		Rounds: 12, MaxBlocks: 60,
+		Rounds: 8, MaxBlocks: 60,
 	},
 		timedRows{"saturate:listeners=2,events=100000", []string{"ring"}, 60 * time.Second},
 		timedRows{"steady:rate=50000,listeners=2,events=2500", []string{"ring"}, 60 * time.Second})
