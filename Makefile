@@ -2,7 +2,7 @@
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench bench-quick bench-full compare micro flame report overhead verify fidelity lint ci build peers clean findings
+.PHONY: help test bench bench-quick bench-full compare micro flame report mutants overhead verify fidelity lint ci build peers clean findings
 ARGS ?=
 
 help: ## print this menu
@@ -41,6 +41,9 @@ findings: ## measure what the pages under results/findings say, and make them (1
 report: ## make the front page of all runs, and their history
 	@scripts/build lab
 	@.build/lab index
+
+mutants: ## slow down a dozen places and see whether flame graphs name them (4 minutes)
+	@scripts/mutants $(ARGS)
 
 overhead: ## measure what the lab itself costs: lab on against lab off
 	@scripts/overhead $(ARGS)

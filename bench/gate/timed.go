@@ -114,7 +114,8 @@ func unmeasured(subjects []Subject, rows []Row) (none []Row) {
 		if !slices.ContainsFunc(rows, func(r Row) bool { return r.Subject == subject }) {
 			unknown := math.NaN()
 			none = append(none, Row{
-				Subject: subject, Verdict: Inconclusive, Note: "no figure", Change: unknown, Low: unknown, High: unknown,
+				Subject: subject, Verdict: Inconclusive, Note: "no figure",
+				Change: unknown, Low: unknown, High: unknown,
 			})
 		}
 	}
