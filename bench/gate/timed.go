@@ -55,7 +55,7 @@ func Wall(measure Timed, quick bool) Layer {
 		Procs: 2, Metrics: []compare.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
-		Rounds: 8, MaxBlocks: 60,
+		Rounds: 8, MaxBlocks: 30,
 	},
 		timedRows{"saturate:listeners=2,events=100000", []string{"ring"}, 60 * time.Second},
 		timedRows{"steady:rate=50000,listeners=2,events=2500", []string{"ring"}, 60 * time.Second})
