@@ -351,8 +351,22 @@ func (w Workload) Describe() string {
 	return s.String()
 }
 
-// MarshalText returns the description, so that who reads it needs no file.
-func (w Workload) MarshalText() ([]byte, error) { return []byte(w.Describe()), nil }
+// MarshalText returns what of the description differs from the defaults, so that
+// who reads it needs no file, and does not need to know options that do nothing here.
+func (w Workload) MarshalText() ([]byte, error) {
+	var s strings.Builder
+	for _, o := range headers {
+		s.WriteString(o.line(&w))
+	}
+	for _, g := range optionGroups {
+		for _, o := range g.options {
+			if o.get(&w) != o.get(&defaultWorkload) {
+				s.WriteString(o.line(&w))
+			}
+		}
+	}
+	return []byte(s.String()), nil
+}
 
 // UnmarshalText reads a description, or a label as ParseWorkload does: that has
 // one line.

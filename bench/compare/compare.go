@@ -152,10 +152,17 @@ func (c *Comparison) add(t *table, workload, buffer string, m Metric, rules Rule
 	}
 	c.Rows = append(c.Rows, t.row(base, head, m))
 	for _, side := range []string{Again, Slowed} {
+		if side == Slowed && isLatency(m.Unit) {
+			continue // what keeps a processor busy at the end of a run delays no event before that
+		}
 		if t.has(row(side), m.Unit) {
 			c.Controls = append(c.Controls, t.control(base, row(side), m, rules))
 		}
 	}
+}
+
+func isLatency(unit string) bool {
+	return slices.Contains([]string{worker.P50, worker.P90, worker.P99, worker.P999, worker.MaxLatency}, unit)
 }
 
 // Buffers compares each buffer of a run with one of them, which is the base of

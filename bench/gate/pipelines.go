@@ -79,12 +79,15 @@ func mustParse(label string) loadgen.Workload {
 }
 
 func (s Subject) prepare() worker.Request {
-	w := mustParse(s.Workload)
-	return worker.Request{Op: worker.OpPrepare, Contestant: s.Buffer, Workload: w.Describe()}
+	described, err := mustParse(s.Workload).MarshalText()
+	if err != nil {
+		panic(err) // it has just been read
+	}
+	return worker.Request{Op: worker.OpPrepare, Contestant: s.Buffer, Workload: string(described)}
 }
 
 // prepares returns the subjects that a program's worker cannot prepare, and why. It
-// is given whole descriptions: what it does not know of one, it lacks.
+// is given descriptions that need no file: what it does not know of one, it lacks.
 func prepares(ctx context.Context, p Program, subjects []Subject) (map[Subject]string, error) {
 	requests := make([]worker.Request, len(subjects))
 	for i, subject := range subjects {

@@ -173,9 +173,6 @@ func outcomeOf(c *compare.Comparison) (o Outcome) {
 	}
 	var failed []string
 	for _, control := range c.Controls {
-		if control.Side == compare.Slowed && isLatency(control.Unit) {
-			continue // what keeps a processor busy at the end of a run delays no event before that
-		}
 		known := "base against itself"
 		if control.Side == compare.Slowed {
 			known = fmt.Sprintf("base made %g %% slower", control.Percent)
@@ -196,8 +193,6 @@ func outcomeOf(c *compare.Comparison) (o Outcome) {
 	o.Unfit = strings.Join(failed, "; ")
 	return o
 }
-
-func isLatency(unit string) bool { return unit == worker.P50 || unit == worker.P99 }
 
 // Layers returns all layers, the cheapest first.
 func Layers(measure Timed, quick bool) []Layer {

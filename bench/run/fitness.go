@@ -14,8 +14,8 @@ type Fitness struct {
 	// Discarded rounds of an open loop were measured again, because during a run
 	// of one of the arms other programs used more than a tenth of all
 	// processors: a rule that does not look at the result. Disturbed rounds were
-	// no better, but count, as half as many as were planned had been discarded (a
-	// single round always counts).
+	// no better, but count, as half as many as were planned had been discarded, of
+	// the run or of the block (a single round always counts).
 	Discarded int `json:"discarded,omitempty"`
 	Disturbed int `json:"disturbed,omitempty"`
 	// Spoiled is how many runs have no latency, because the generator was late.
@@ -23,6 +23,7 @@ type Fitness struct {
 	Store   string `json:"store"` // a hash of what all caches held in the end
 
 	planned int
+	inBlock int // rounds discarded in the block that is being measured
 }
 
 // disturbedAbove is the share of all processors for other programs above which
@@ -41,14 +42,16 @@ func (f *Folder) fitness(w loadgen.Workload, planned int) *Fitness {
 	return f.manifest.Fitness[len(f.manifest.Fitness)-1]
 }
 
-// discards decides whether a round, one result per arm, is to be measured again.
-func (f *Fitness) discards(round []*worker.Result) bool {
+// discards decides whether a round, one result per arm, is to be measured again,
+// in a block of so many: no block may use up what all have, or last for ever.
+func (f *Fitness) discards(round []*worker.Result, rounds int) bool {
 	disturbed := false
 	for _, r := range round {
 		disturbed = disturbed || r.Lateness != nil && r.OthersCPU > disturbedAbove
 	}
-	if disturbed && f.Discarded < f.planned/2 {
+	if disturbed && f.Discarded < f.planned/2 && f.inBlock < (rounds+1)/2 {
 		f.Discarded++
+		f.inBlock++
 		return true
 	}
 	if disturbed {

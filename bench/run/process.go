@@ -64,7 +64,11 @@ func startProcess(arm Arm) (*process, error) {
 }
 
 func (p *process) prepare(ctx context.Context, w loadgen.Workload) error {
-	request := worker.Request{Op: worker.OpPrepare, Contestant: p.arm.Buffer, Workload: w.Describe()}
+	described, err := w.MarshalText()
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	request := worker.Request{Op: worker.OpPrepare, Contestant: p.arm.Buffer, Workload: string(described)}
 	response, err := p.ask(ctx, request)
 	p.span = time.Duration(response.SpanNS)
 	return err

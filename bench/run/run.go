@@ -185,6 +185,7 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 	}
 	measured := newMeasured(len(d.Arms))
 	fitness := d.folder.fitness(w, d.blocks(w)*d.rounds(w))
+	fitness.inBlock = 0
 	for measured.rounds < d.rounds(w) {
 		d.Progress.show(fmt.Sprintf("round %d/%d", measured.rounds+1, d.rounds(w)))
 		round, err := d.round(ctx, w, processes, rng.Perm(len(d.Arms)), d.Timelines || measured.rounds == 0, fitness)
@@ -192,7 +193,7 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 			// The rounds that all arms finished are a fair sample; keep them.
 			return errors.Join(err, d.folder.write(w, d.Arms, block, measured))
 		}
-		if fitness.discards(round.results) {
+		if fitness.discards(round.results, d.rounds(w)) {
 			continue
 		}
 		fitness.counts(round.results)

@@ -8,6 +8,7 @@
 //	lab resume DIR                       the rest of a run that was cut short
 //	lab replay -speed 1 FILE             a trace as recorded: how faithful, how late, how much memory
 //	lab compare -base OTHER/lab          is this program slower than that of another checkout?
+//	lab gate -base main                  the same against a git ref, layer by layer, as CI does
 //	lab report -base client-go DIR       the table of a run again, or of several runs in one
 //	lab runs; lab show RUN; lab diff RUN RUN
 //	lab flame DIR                        flame graph pages of a run with -profile
