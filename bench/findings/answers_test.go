@@ -94,11 +94,13 @@ func TestNeighboursAnswers(t *testing.T) {
 		"buffer 200 µs) and freeze (p99 40 ms, behind the best buffer 200 µs). **Harmless in every case:** "+
 		"`ring` (holding all")
 	assert.NotContains(t, late, "real informer")
+	assert.Contains(t, answer(func(d *Data) { d.set(arm("stop", "reference"), generatorLate, 2e6) }),
+		"`reference`, no neighbour hears later than behind the best buffer (not known of stop, as the generator was late)")
 	assert.Contains(t, answer(func(d *Data) {
 		for arm := range d.Measured {
 			d.set(arm, generatorLate, 2e6)
 		}
-	}), "(not known of slow, overload, stop and freeze, as the generator was late); behind the real informer")
+	}), "`reference`, it is not known what neighbours feel, as the generator was late; behind the real informer")
 	assert.Contains(t, answer(func(d *Data) {
 		d.set(arm("overload", "bounded:block"), neighboursP99, 1.5e8)
 		d.set(arm("overload", "bounded:block"), generatorLate, 3e7)

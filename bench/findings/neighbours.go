@@ -22,7 +22,7 @@ var (
 	misbehaviours = []pipeline{
 		{control, "steady:listeners=4,rate=5000,seconds=0.75", allBuffers},
 		{"slow", "slow:listeners=4,cost=100us,work=sleep,seconds=0.75", allBuffers},
-		{"overload", "overload:listeners=4,cost=300us,work=sleep,seconds=0.75", allBuffers},
+		{"overload", "overload:listeners=4,utilization=225,cost=450us,work=sleep,seconds=0.75", allBuffers},
 		{"stop", "steady:listeners=4,stalled=1,stall=500ms,rate=5000,seconds=0.75", patientBuffers},
 		{"freeze", "freeze:listeners=4,prefill=524000,rate=5000,seconds=0.3", patientBuffers},
 	}
@@ -147,20 +147,26 @@ func neighboursAnswer(d *Data) string {
 // tell says what became of the neighbours behind a buffer.
 func tell(d *Data, name string) string {
 	var harmed, unknown []string
+	known := false
 	fates := fates(d, name)
 	for _, c := range misbehaviours[1:] {
 		switch f, measured := fates[c.name]; {
 		case !measured:
 		case f.bound && !f.harmed:
 			unknown = append(unknown, c.name)
-		case f.harmed:
+		case !f.harmed:
+			known = true
+		default:
 			harmed = append(harmed, fmt.Sprintf("%s (p99 %s, behind the best buffer %s)",
 				c.name, nanoseconds(f.p99.median), nanoseconds(f.best)))
 		}
 	}
 	said := fmt.Sprintf("`%s`, no neighbour hears later than behind the best buffer", name)
-	if len(harmed) > 0 {
+	switch {
+	case len(harmed) > 0:
 		said = fmt.Sprintf("`%s`, neighbours hear late in %s", name, words(harmed))
+	case !known:
+		return fmt.Sprintf("`%s`, it is not known what neighbours feel, as the generator was late", name)
 	}
 	if len(unknown) > 0 {
 		said += fmt.Sprintf(" (not known of %s, as the generator was late)", words(unknown))
