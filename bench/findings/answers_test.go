@@ -95,7 +95,7 @@ func TestNeighboursAnswers(t *testing.T) {
 		"`ring` (holding all")
 	assert.NotContains(t, late, "real informer")
 	assert.Contains(t, answer(func(d *Data) { d.set(arm("stop", "reference"), generatorLate, 2e6) }),
-		"`reference`, no neighbour hears later than behind the best buffer (not known of stop, as the generator was late)")
+		"`reference`"+fine+" (not known of stop, as the generator was late)")
 	assert.Contains(t, answer(func(d *Data) {
 		for arm := range d.Measured {
 			d.set(arm, generatorLate, 2e6)
