@@ -95,12 +95,12 @@ func TestNeighboursAnswers(t *testing.T) {
 		"`ring` (holding all")
 	assert.NotContains(t, late, "real informer")
 	assert.Contains(t, answer(func(d *Data) { d.set(arm("stop", "reference"), generatorLate, 2e6) }),
-		"`reference`"+fine+" (not known of stop, as the generator was late)")
+		"`reference`"+fine+" (not known of stop: too much noise)")
 	assert.Contains(t, answer(func(d *Data) {
 		for arm := range d.Measured {
 			d.set(arm, generatorLate, 2e6)
 		}
-	}), "`reference`, it is not known what neighbours feel, as the generator was late; behind the real informer")
+	}), "`reference`, it is not known what neighbours feel: too much noise; behind the real informer")
 	assert.Contains(t, answer(func(d *Data) {
 		d.set(arm("overload", "bounded:block"), neighboursP99, 1.5e8)
 		d.set(arm("overload", "bounded:block"), generatorLate, 3e7)
@@ -109,6 +109,10 @@ func TestNeighboursAnswers(t *testing.T) {
 		d.set(arm("freeze", "ring"), neighboursP99, 4e7)
 		d.Measured[arm("freeze", "ring")][neighboursP99][3] = 3e5
 	}), "hear late", "not in every block")
+	assert.Contains(t, answer(func(d *Data) {
+		d.set(arm("overload", "bounded:block"), neighboursP99, 4e7)
+		d.Measured[arm("overload", "bounded:block")][neighboursP99][3] = 3e5
+	}), "Behind `bounded:block`"+fine+" (not known of overload: too much noise)")
 	none := answer(func(d *Data) {
 		for _, name := range patientBuffers[1:] {
 			d.set(arm("stop", name), neighboursP99, 4e7)

@@ -88,11 +88,14 @@ type fate struct {
 	best   float64 // behind the best buffer of the case
 	harmed bool    // whatever part of it all was the generator's
 	bound  bool    // the generator was so late that the figure is no more than a bound
+	unsure bool    // so that, or as blocks do not agree, the figure does not tell
 }
 
 // spoiled is the rule of worker.Result: the generator was late by more than is small,
 // and by more than a tenth of the latency.
 func spoiled(late, latency float64) bool { return late > harmBy && late > latency/10 }
+
+func later(own, best float64) bool { return own > best+harmBy && own > best*harmTimes }
 
 // fates returns what became of the neighbours behind a buffer, by the names of cases
 // in which it was measured.
@@ -116,8 +119,9 @@ func fates(d *Data, name string) map[string]fate {
 				sure -= late
 			}
 			least := d.Measured[best][neighboursP99][block]
-			f.harmed = f.harmed && sure > least+harmBy && sure > least*harmTimes
+			f.harmed = f.harmed && later(sure, least)
 		}
+		f.unsure = !f.harmed && (f.bound || later(f.p99.median, f.best))
 		all[c.name] = f
 	}
 	return all
@@ -152,7 +156,7 @@ func tell(d *Data, name string) string {
 	for _, c := range misbehaviours[1:] {
 		switch f, measured := fates[c.name]; {
 		case !measured:
-		case f.bound && !f.harmed:
+		case f.unsure:
 			unknown = append(unknown, c.name)
 		case !f.harmed:
 			known = true
@@ -166,10 +170,10 @@ func tell(d *Data, name string) string {
 	case len(harmed) > 0:
 		said = fmt.Sprintf("`%s`, neighbours hear late in %s", name, words(harmed))
 	case !known:
-		return fmt.Sprintf("`%s`, it is not known what neighbours feel, as the generator was late", name)
+		return fmt.Sprintf("`%s`, it is not known what neighbours feel: too much noise", name)
 	}
 	if len(unknown) > 0 {
-		said += fmt.Sprintf(" (not known of %s, as the generator was late)", words(unknown))
+		said += fmt.Sprintf(" (not known of %s: too much noise)", words(unknown))
 	}
 	return said
 }
@@ -182,7 +186,7 @@ func harmless(d *Data) string {
 		v, err := variants.Find[event.Notification](name)
 		unharmed := err == nil // client-go itself is told of apart
 		for _, f := range fates(d, name) {
-			unharmed = unharmed && !f.harmed && !f.bound
+			unharmed = unharmed && !f.harmed && !f.unsure
 		}
 		switch {
 		case !unharmed:
