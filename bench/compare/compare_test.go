@@ -72,6 +72,17 @@ func TestSides(t *testing.T) {
 	}
 }
 
+// TestLatencyHasNoSlowedControl as nothing is delayed by what follows it.
+func TestLatencyHasNoSlowedControl(t *testing.T) {
+	all := slices(16, worker.P99, map[string]float64{
+		compare.Base: 1, compare.Head: 1, compare.Again: 1, compare.Slowed: 1,
+	})
+	got := compare.Sides(all, compare.Rules{Metrics: compare.Timing(2), Alpha: stats.Strict, Percent: 3})
+	require.Len(t, got.Controls, 1)
+	assert.Equal(t, compare.Again, got.Controls[0].Side)
+	assert.True(t, got.Fit())
+}
+
 // TestFewBlocksAreInconclusive looks at a comparison that cannot know yet.
 func TestFewBlocksAreInconclusive(t *testing.T) {
 	all := slices(3, worker.CPUNSPerEvent, map[string]float64{compare.Base: 1, compare.Head: 1.05})
