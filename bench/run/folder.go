@@ -228,35 +228,36 @@ func (f *Folder) config(arm Arm) []benchfmt.Config {
 
 // write appends what the rounds measured that all arms finished: to raw.txt one
 // line per arm with the medians. Without such rounds it does nothing.
-func (f *Folder) write(w loadgen.Workload, arms []Arm, block *Block, m *measured) error {
-	if m.rounds == 0 {
+func (f *Folder) write(w loadgen.Workload, arms []Arm, block *Block, m measured) error {
+	if len(m) == 0 {
 		return nil
 	}
 	label := withoutFolder(w).String()
 	writer := benchfmt.NewWriter(&f.files.raw)
 	for i, arm := range arms {
-		result := benchfmt.Result{
+		results := m.of(i) // at least that of the first round
+		line := benchfmt.Result{
 			Config: f.config(arm),
 			Name:   benchfmt.Name("Pipeline/" + w.BenchName() + arm.benchName()),
-			Iters:  m.results[i][0].Events * m.rounds,
-			Values: medians(m.results[i][:m.rounds]),
+			Iters:  results[0].Events * len(results),
+			Values: medians(results),
 		}
-		if err := writer.Write(&result); err != nil {
+		if err := writer.Write(&line); err != nil {
 			return fmt.Errorf("run: %s: %w", rawName, err)
 		}
 		row := Row{label, arm.Buffer, arm.Side}
-		if err := f.files.addLatency(row, f.begun, m.began[0][i], m.results[i][:m.rounds]); err != nil {
+		if err := f.files.addLatency(row, f.begun, m[0].began[i], results); err != nil {
 			return err
 		}
-		f.files.addTimeline(row, block.Number, m.results[i][0].Timeline)
+		f.files.addTimeline(row, block.Number, results[0].Timeline)
 	}
-	for round := range m.rounds {
-		for position, i := range m.orders[round] {
+	for number, r := range m {
+		for position, i := range r.order {
 			f.files.addSlice(Slice{
 				Row:   Row{label, arms[i].Buffer, arms[i].Side},
-				Block: block.Number, Round: round + 1, Position: position + 1,
-				At: m.began[round][i].Sub(f.begun),
-			}, m.results[i][round])
+				Block: block.Number, Round: number + 1, Position: position + 1,
+				At: r.began[i].Sub(f.begun),
+			}, r.results[i])
 		}
 	}
 	block.Workloads = append(block.Workloads, label)

@@ -73,6 +73,24 @@ func TestResumeMeasuresWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestSomeArmsTakePartInSomeRounds lets one arm sit out two of three.
+func TestSomeArmsTakePartInSomeRounds(t *testing.T) {
+	p := plan(t, "slow", "fast")
+	p.Rounds, p.Arms[1].Every = 4, 3
+	folder := create(t, p)
+	require.NoError(t, run.Execute(t.Context(), p, folder))
+	recorded, err := run.Open(folder.Path)
+	require.NoError(t, err)
+	rounds := map[string][]int{}
+	for _, s := range recorded.Slices {
+		if s.Block == 1 && s.Workload == p.Workloads[0].String() {
+			rounds[s.Buffer] = append(rounds[s.Buffer], s.Round)
+		}
+	}
+	assert.Equal(t, map[string][]int{"slow": {1, 2, 3, 4}, "fast": {1, 4}}, rounds)
+	assert.Contains(t, read(t, folder, "raw.txt"), "/buffer=fast 2000 ", "the events of two rounds")
+}
+
 // TestEnoughEndsARun stops after the second block.
 func TestEnoughEndsARun(t *testing.T) {
 	p := plan(t, "slow", "fast")

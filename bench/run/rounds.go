@@ -10,29 +10,33 @@ import (
 	"informerlab/bench/worker"
 )
 
-// A round is one run of every arm.
+// A round is one run of every arm that takes part in it.
 type round struct {
-	order   []int // of the arms, as they were run
-	began   []time.Time
-	results []*worker.Result
+	order   []int            // of the arms, as they were run
+	began   []time.Time      // by arm
+	results []*worker.Result // by arm; nil = it took no part
 }
 
-// Measured are the rounds of one workload in one block that all arms finished.
-type measured struct {
-	results [][]*worker.Result // by arm, then round
-	began   [][]time.Time      // by round, then arm
-	orders  [][]int            // by round
-	rounds  int
-}
-
-func newMeasured(arms int) *measured { return &measured{results: make([][]*worker.Result, arms)} }
-
-func (m *measured) add(r *round) {
-	for arm, result := range r.results {
-		m.results[arm] = append(m.results[arm], result)
+// present returns the results that there are.
+func (r *round) present() (results []*worker.Result) {
+	for _, arm := range r.order {
+		results = append(results, r.results[arm])
 	}
-	m.began, m.orders = append(m.began, r.began), append(m.orders, r.order)
-	m.rounds++
+	return results
+}
+
+// Measured are the rounds of one workload in one block that all their arms
+// finished.
+type measured []*round
+
+// of returns the results of an arm, round by round.
+func (m measured) of(arm int) (results []*worker.Result) {
+	for _, r := range m {
+		if r.results[arm] != nil {
+			results = append(results, r.results[arm])
+		}
+	}
+	return results
 }
 
 // medians returns the median over rounds of each metric, in the order of units,

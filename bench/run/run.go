@@ -58,7 +58,10 @@ type Arm struct {
 	Side  string
 	Procs int     // GOMAXPROCS of the worker; 0 = this process's
 	Spin  float64 // percent by which each run is made longer: see worker.Request
-	Bare  bool    // runs are not watched, to show what watching costs: see worker.Session
+	// Every lets the arm take part in the first of so many rounds only, for what
+	// needs less precision than the others; 0 = in all.
+	Every int
+	Bare  bool // runs are not watched, to show what watching costs: see worker.Session
 }
 
 // String returns the arm's label.
@@ -183,35 +186,41 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 	if err != nil {
 		return err
 	}
-	measured := newMeasured(len(d.Arms))
+	var measured measured
 	fitness := d.folder.fitness(w, d.blocks(w)*d.rounds(w))
 	fitness.inBlock = 0
-	for measured.rounds < d.rounds(w) {
-		d.Progress.show(fmt.Sprintf("round %d/%d", measured.rounds+1, d.rounds(w)))
-		round, err := d.round(ctx, w, processes, rng.Perm(len(d.Arms)), d.Timelines || measured.rounds == 0, fitness)
+	for len(measured) < d.rounds(w) {
+		d.Progress.show(fmt.Sprintf("round %d/%d", len(measured)+1, d.rounds(w)))
+		order := slices.DeleteFunc(rng.Perm(len(d.Arms)), func(arm int) bool {
+			return len(measured)%max(1, d.Arms[arm].Every) != 0
+		})
+		round, err := d.round(ctx, w, processes, order, d.Timelines || len(measured) == 0, fitness)
 		if err != nil {
 			// The rounds that all arms finished are a fair sample; keep them.
 			return errors.Join(err, d.folder.write(w, d.Arms, block, measured))
 		}
-		if fitness.discards(round.results, d.rounds(w)) {
+		results := round.present()
+		if fitness.discards(results, d.rounds(w)) {
 			continue
 		}
-		fitness.counts(round.results)
-		measured.add(round)
-		for arm, result := range round.results {
+		fitness.counts(results)
+		measured = append(measured, round)
+		for _, arm := range round.order {
 			if d.Each != nil {
-				d.Each(w, d.Arms[arm], result)
+				d.Each(w, d.Arms[arm], round.results[arm])
 			}
 		}
 	}
 	return d.folder.write(w, d.Arms, block, measured)
 }
 
-// round runs every arm once, one at a time in the given order.
+// round runs arms once, one at a time in the given order.
 func (d *driver) round(
 	ctx context.Context, w loadgen.Workload, processes []*process, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
-	r := &round{order: order, began: make([]time.Time, len(order)), results: make([]*worker.Result, len(order))}
+	r := &round{
+		order: order, began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
+	}
 	for _, arm := range order {
 		d.Progress.show(d.Arms[arm].String())
 		r.began[arm] = time.Now()

@@ -29,7 +29,7 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	rounds := flags.Int("rounds", 12, "measured runs per process")
 	blocks := flags.Int("blocks", 60, "process blocks at most")
 	budget := flags.Duration("budget", 45*time.Second, "time at most")
-	percent := flags.Float64("percent", 3, "by which the control is made slower")
+	percent := flags.Float64("percent", 5, "by which the control is made slower")
 	inject := flags.Float64("inject", 0, "percent by which head is made slower, to try the comparison itself")
 	seed := flags.Uint64("seed", 1, "of the order of measurement")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
@@ -97,9 +97,9 @@ func (l *lab) comparison(specs specsFlag, buffers buffersFlag, settings specsFla
 }
 
 // defaultComparison is what programs are compared by unless somebody says
-// otherwise: every event goes through every stage, in slices of some 20 ms of
+// otherwise: every event goes through every stage, in slices of some 30 ms of
 // the slowest buffer.
-const defaultComparison = "saturate:listeners=1,events=20000"
+const defaultComparison = "saturate:listeners=1,events=40000"
 
 // workerCommand returns the command that serves as a worker.
 func workerCommand(path string) ([]string, error) {

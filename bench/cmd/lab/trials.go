@@ -29,7 +29,7 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 	rounds := flags.Int("rounds", 12, "measured runs per process")
 	blocks := flags.Int("blocks", 60, "process blocks at most")
 	budget := flags.Duration("budget", 20*time.Second, "time of a comparison at most")
-	percent := flags.Float64("percent", 3, "by which the control is made slower")
+	percent := flags.Float64("percent", 5, "by which the control is made slower")
 	gates := flags.Int("gates", 0, "then make so many gates of recorded blocks")
 	rows := flags.Int("rows", 10, "of such a gate")
 	if err := l.parse(flags, args, 1, "FILE"); err != nil {
