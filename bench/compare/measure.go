@@ -39,9 +39,9 @@ type Plan struct {
 	Progress  *run.Progress
 }
 
-// controlEvery is in one of how many rounds controls take part: they would take
-// half of the time otherwise, and what they show is larger than what is looked for.
-const controlEvery = 3
+// controlEvery is in one of how many blocks controls take part: in all they would
+// take half of the time, and what they show is larger than what is looked for.
+const controlEvery = 2
 
 // arms returns all arms, those of one buffer beside each other.
 func (p *Plan) arms() (arms []run.Arm) {
@@ -73,10 +73,14 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 		return nil, "", errors.New("compare: found no workload or no buffer, expected one of each at least")
 	}
 	began := time.Now()
+	last, longest := began, time.Duration(0) // of blocks, which differ as not all have controls
 	measured := &run.Plan{
 		Arms: p.arms(), Workloads: p.Workloads, Blocks: p.MaxBlocks, Rounds: p.Rounds, Seed: p.Seed,
 		Args: p.Args, Progress: p.Progress,
-		Enough: func(blocks int, slices []run.Slice) bool { return p.enough(began, blocks, slices) },
+		Enough: func(_ int, slices []run.Slice) bool {
+			longest, last = max(longest, time.Since(last)), time.Now()
+			return p.Budget > 0 && time.Since(began)+longest > p.Budget || p.decided(slices)
+		},
 	}
 	folder, err := run.Create(parent, measured, began)
 	if err != nil {
@@ -94,13 +98,9 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 	return c, folder.Path, nil
 }
 
-// enough decides by time and by the width of intervals alone, so that stopping
-// favours no verdict.
-func (p *Plan) enough(began time.Time, blocks int, slices []run.Slice) bool {
-	spent := time.Since(began)
-	if p.Budget > 0 && spent+spent/time.Duration(blocks) > p.Budget {
-		return true
-	}
+// decided decides by the width of intervals alone, so that stopping favours no
+// verdict.
+func (p *Plan) decided(slices []run.Slice) bool {
 	c := Sides(slices, p.Rules)
 	least := stats.Fewest(float64(len(c.Rows)), p.Alpha) + spareBlocks
 	for _, r := range c.Rows {

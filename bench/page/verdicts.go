@@ -35,6 +35,10 @@ func (v *Verdict) words() string {
 		return "≠ unlike work"
 	case v.tone() == chart.Open && v.Needs > 0:
 		return fmt.Sprintf("inconclusive +%d", v.Needs)
+	case strings.HasPrefix(v.Unit, "B/") && v.tone() == chart.Good:
+		return "less"
+	case strings.HasPrefix(v.Unit, "B/") && v.tone() == chart.Bad:
+		return "more"
 	}
 	return cmp.Or(v.Verdict, "inconclusive")
 }

@@ -235,7 +235,7 @@ func (f *Folder) write(w loadgen.Workload, arms []Arm, block *Block, m measured)
 	label := withoutFolder(w).String()
 	writer := benchfmt.NewWriter(&f.files.raw)
 	for i, arm := range arms {
-		results := m.of(i) // at least that of the first round
+		results := m.of(i)
 		line := benchfmt.Result{
 			Config: f.config(arm),
 			Name:   benchfmt.Name("Pipeline/" + w.BenchName() + arm.benchName()),

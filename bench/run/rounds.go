@@ -10,31 +10,20 @@ import (
 	"informerlab/bench/worker"
 )
 
-// A round is one run of every arm that takes part in it.
+// A round is one run of every arm.
 type round struct {
 	order   []int            // of the arms, as they were run
 	began   []time.Time      // by arm
-	results []*worker.Result // by arm; nil = it took no part
+	results []*worker.Result // by arm
 }
 
-// present returns the results that there are.
-func (r *round) present() (results []*worker.Result) {
-	for _, arm := range r.order {
-		results = append(results, r.results[arm])
-	}
-	return results
-}
-
-// Measured are the rounds of one workload in one block that all their arms
-// finished.
+// Measured are the rounds of one workload in one block that all arms finished.
 type measured []*round
 
 // of returns the results of an arm, round by round.
 func (m measured) of(arm int) (results []*worker.Result) {
 	for _, r := range m {
-		if r.results[arm] != nil {
-			results = append(results, r.results[arm])
-		}
+		results = append(results, r.results[arm])
 	}
 	return results
 }

@@ -58,8 +58,9 @@ type Arm struct {
 	Side  string
 	Procs int     // GOMAXPROCS of the worker; 0 = this process's
 	Spin  float64 // percent by which each run is made longer: see worker.Request
-	// Every lets the arm take part in the first of so many rounds only, for what
-	// needs less precision than the others; 0 = in all.
+	// Every lets the arm take part in the first of so many blocks only, for what
+	// needs less precision than the others; 0 = in all. It is blocks rather than
+	// rounds, as a process that has run less often is faster by some percent.
 	Every int
 	Bare  bool // runs are not watched, to show what watching costs: see worker.Session
 }
@@ -179,9 +180,10 @@ func (d *driver) measure(ctx context.Context) error {
 	return nil
 }
 
-// workload measures all arms of one workload in fresh processes.
+// workload measures the arms of a block under one workload in fresh processes.
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
-	processes, err := d.start(ctx, d.Arms, rng.Perm(len(d.Arms)), w)
+	arms := d.armsOf(block)
+	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w)
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err
@@ -191,47 +193,54 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 	fitness.inBlock = 0
 	for len(measured) < d.rounds(w) {
 		d.Progress.show(fmt.Sprintf("round %d/%d", len(measured)+1, d.rounds(w)))
-		order := slices.DeleteFunc(rng.Perm(len(d.Arms)), func(arm int) bool {
-			return len(measured)%max(1, d.Arms[arm].Every) != 0
-		})
-		round, err := d.round(ctx, w, processes, order, d.Timelines || len(measured) == 0, fitness)
+		round, err := d.round(ctx, processes, rng.Perm(len(arms)), d.Timelines || len(measured) == 0, fitness)
 		if err != nil {
 			// The rounds that all arms finished are a fair sample; keep them.
-			return errors.Join(err, d.folder.write(w, d.Arms, block, measured))
+			return errors.Join(err, d.folder.write(w, arms, block, measured))
 		}
-		results := round.present()
-		if fitness.discards(results, d.rounds(w)) {
+		if fitness.discards(round.results, d.rounds(w)) {
 			continue
 		}
-		fitness.counts(results)
+		fitness.counts(round.results)
 		measured = append(measured, round)
-		for _, arm := range round.order {
+		for arm, result := range round.results {
 			if d.Each != nil {
-				d.Each(w, d.Arms[arm], round.results[arm])
+				d.Each(w, arms[arm], result)
 			}
 		}
 	}
-	return d.folder.write(w, d.Arms, block, measured)
+	return d.folder.write(w, arms, block, measured)
 }
 
-// round runs arms once, one at a time in the given order.
+// armsOf returns the arms that take part in a block.
+func (d *driver) armsOf(block *Block) (arms []Arm) {
+	for _, arm := range d.Arms {
+		if (block.Number-1)%max(1, arm.Every) == 0 {
+			arms = append(arms, arm)
+		}
+	}
+	return arms
+}
+
+// round runs every process once, one at a time in the given order.
 func (d *driver) round(
-	ctx context.Context, w loadgen.Workload, processes []*process, order []int, timeline bool, fitness *Fitness,
+	ctx context.Context, processes []*process, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
 	r := &round{
 		order: order, began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
 	}
-	for _, arm := range order {
-		d.Progress.show(d.Arms[arm].String())
-		r.began[arm] = time.Now()
-		result, err := processes[arm].run(ctx, timeline)
+	for _, i := range order {
+		p := processes[i]
+		d.Progress.show(p.arm.String())
+		r.began[i] = time.Now()
+		result, err := p.run(ctx, timeline)
 		if err == nil {
-			err = fitness.same(d.Arms[arm], result)
+			err = fitness.same(p.arm, result)
 		}
 		if err != nil {
 			return nil, err
 		}
-		r.results[arm] = result
+		r.results[i] = result
 	}
 	return r, nil
 }
