@@ -101,14 +101,14 @@ func blocksFor(e Estimate, target float64) int {
 	if e.Blocks < 2 || !(e.SD > 0) {
 		return 0
 	}
-	half := quantileT(0.95, e.Blocks-1) * e.SD / math.Sqrt(float64(e.Blocks))
+	half := quantileT(0.95, degrees(e.Blocks)) * e.SD / math.Sqrt(float64(e.Blocks))
 	if !(target > 0 && target < half) {
 		target = half / 2
 	}
 	need := func(t float64) float64 { return math.Pow(t*e.SD/target, 2) }
 	const normal = 1.6448 // t is never less, so neither is the answer
 	for n := max(e.Blocks, int(min(need(normal), most))); ; n++ {
-		if n >= most || float64(n) >= need(quantileT(0.95, n-1)) {
+		if n >= most || float64(n) >= need(quantileT(0.95, degrees(n))) {
 			return n
 		}
 	}

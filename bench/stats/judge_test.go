@@ -93,7 +93,7 @@ func TestBlocksStillNeeded(t *testing.T) {
 
 	x := sample(1, 10, 0, 0.05)
 	more := needed(x, 1, 0.02)
-	half := func(n int) float64 { return quantileT(0.95, n-1) * Compare(x).SD / math.Sqrt(float64(n)) }
+	half := func(n int) float64 { return quantileT(0.95, degrees(n)) * Compare(x).SD / math.Sqrt(float64(n)) }
 	assert.LessOrEqual(t, half(10+more), math.Log1p(0.02)/2)
 	assert.Greater(t, half(10+more-1), math.Log1p(0.02)/2)
 	assert.Equal(t, more, needed(scaled(x, -1), 1, 0.02), "whichever side it leans to")
@@ -112,7 +112,7 @@ func TestBlocksStillNeeded(t *testing.T) {
 		x := scaled(small, factor)
 		e := Compare(x)
 		total := blocksFor(e, 0.01)
-		half := func(n int) float64 { return quantileT(0.95, n-1) * e.SD / math.Sqrt(float64(n)) }
+		half := func(n int) float64 { return quantileT(0.95, degrees(n)) * e.SD / math.Sqrt(float64(n)) }
 		require.True(t, half(total) <= 0.01 && half(total-1) > 0.01, "factor %v: %d", factor, total)
 	}
 
