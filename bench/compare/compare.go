@@ -8,13 +8,14 @@
 //	       base-again must be like base, base-slowed slower ──────┴──▶ Comparison ──▶ Markdown, exit status
 //
 // A row is a workload, a buffer and a metric. Every comparison holds two controls
-// of one row of each workload: a second copy of base, which must not differ, and base with a known
-// slowdown, which must be found. If either goes wrong the machine was not fit, and
-// no verdict counts. Each row tells the smallest effect that it could have seen.
+// of one row of each workload: a second copy of base, which must not differ, and
+// base with a known slowdown, which must be found. If either goes wrong the machine
+// was not fit, and no verdict counts. Each row tells the smallest effect that it
+// could have seen.
 //
 // Limits: base and head run the same workloads on the same machine at the same
-// time; nothing is compared with figures of another day. By chance one in a
-// thousand comparisons has a slower row, whatever the number of rows; one in a
+// time; nothing is compared with figures of another day. By chance one in
+// five hundred comparisons has a slower row, whatever the number of rows; one in a
 // hundred if the rules say so, as a gate's do, which measures red rows again.
 package compare
 

@@ -88,7 +88,7 @@ func TestFewBlocksAreInconclusive(t *testing.T) {
 	all := slices(3, worker.CPUNSPerEvent, map[string]float64{compare.Base: 1, compare.Head: 1.05})
 	got := compare.Sides(all, rules)
 	require.Len(t, got.Inconclusive(), 1)
-	assert.GreaterOrEqual(t, got.Rows[0].Needs, 7, "ten are the fewest that can prove anything at 0.001")
+	assert.GreaterOrEqual(t, got.Rows[0].Needs, 6, "nine are the fewest that can prove anything at 0.002")
 	assert.False(t, got.Fit(), "without controls")
 	assert.Contains(t, got.Rows[0].String(), "needs ")
 }

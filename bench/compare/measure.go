@@ -41,7 +41,7 @@ type Plan struct {
 
 // controlEvery is in one of how many blocks controls take part: in all they would
 // take half of the time, and what they show is larger than what is looked for.
-const controlEvery = 2
+const controlEvery = 3
 
 // arms returns all arms, those of one buffer beside each other.
 func (p *Plan) arms() (arms []run.Arm) {

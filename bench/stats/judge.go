@@ -21,7 +21,7 @@ const (
 // comparison.
 const (
 	Alpha  = 0.01  // where a red row is measured again before it counts
-	Strict = 0.001 // where one look decides
+	Strict = 0.002 // where one look decides
 )
 
 // Holm adjusts the p-values of several tests for their number, in the order

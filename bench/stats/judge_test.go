@@ -117,7 +117,7 @@ func TestBlocksStillNeeded(t *testing.T) {
 	}
 
 	_, more = Judge(Estimate{Blocks: 6, High90: 1, PSlower: 1, PFaster: 1}, 1, 1, 0, Strict)
-	assert.Equal(t, 4, more, "2^-10 is the first below 0.1 %")
+	assert.Equal(t, 3, more, "2^-9 is the first below 0.2 %")
 	_, more = Judge(Estimate{Blocks: 6, PSlower: 1, PFaster: 0.005}, 1, 0.05, 0, Alpha)
 	assert.Equal(t, 0, more, "it is equivalent")
 	_, more = Judge(Estimate{Blocks: 6, High90: 1, PSlower: 1, PFaster: 0.005}, 1, 0.05, 0, Alpha)

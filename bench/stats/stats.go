@@ -133,7 +133,7 @@ func estimate(x []float64, tails int) Estimate {
 		Blocks: len(x), Mean: math.NaN(), SD: inf, MDE: inf,
 		Low: -inf, High: inf, Low90: -inf, High90: inf, BootLow: -inf, BootHigh: inf,
 	}
-	e.PSlower, e.PFaster = signFlip(x)
+	e.PSlower, e.PFaster = signFlip(clipped(x))
 	if len(x) == 1 {
 		e.Mean = x[0]
 	}
