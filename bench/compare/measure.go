@@ -108,6 +108,11 @@ func (p *Plan) decided(slices []run.Slice) bool {
 			return false
 		}
 	}
+	for _, control := range c.Controls {
+		if control.Estimate.Blocks <= stats.Fewest(1, stats.Alpha) {
+			return false
+		}
+	}
 	return true
 }
 
