@@ -62,10 +62,10 @@ func TestRunsShowDiff(t *testing.T) {
 // TestCompare compares lab with itself made much slower, and with itself.
 func TestCompare(t *testing.T) {
 	folder := t.TempDir()
-	args := strings.Fields("compare -quiet -buffers ring -percent 400 -rounds 2 -blocks 14 -workload " + tiny)
+	args := strings.Fields("compare -quiet -buffers ring -percent 400 -rounds 2 -blocks 24 -workload " + tiny)
 	got := execute(t, folder, append(args, "-inject", "300")...)
 	assert.Equal(t, exitFailed, got.status, "%s%s", got.out, got.errOut)
-	assert.Contains(t, got.out, "**slower: 1 of 1** (1 rows, up to 14 process blocks")
+	assert.Contains(t, got.out, "**slower: 1 of 1** (1 rows, up to 24 process blocks")
 	assert.Contains(t, got.errOut, "lab: head is slower than base")
 	got = execute(t, folder, append(args, "-percent", "0")...)
 	assert.Equal(t, exitUnfit, got.status, "a slowdown that is none cannot be found: %s%s", got.out, got.errOut)
