@@ -39,9 +39,10 @@ type Plan struct {
 	Progress  *run.Progress
 }
 
-// controlEvery is in one of how many blocks controls take part: in all they would
-// take half of the time, and what they show is larger than what is looked for.
-const controlEvery = 3
+// controlEvery returns in one of how many blocks controls take part. In all they
+// would take half of the time, and what they show is larger than what is looked
+// for; but of few blocks they need all.
+func (p *Plan) controlEvery() int { return max(1, min(p.MaxBlocks/16, 3)) }
 
 // arms returns all arms, those of one buffer beside each other.
 func (p *Plan) arms() (arms []run.Arm) {
@@ -59,8 +60,8 @@ func (p *Plan) arms() (arms []run.Arm) {
 		arm(Base, p.Base, 0, 1)
 		arm(Head, p.Head, p.Inject, 1)
 		if b.Name == controls {
-			arm(Again, p.Base, 0, controlEvery)
-			arm(Slowed, p.Base, p.Percent, controlEvery)
+			arm(Again, p.Base, 0, p.controlEvery())
+			arm(Slowed, p.Base, p.Percent, p.controlEvery())
 		}
 	}
 	return arms

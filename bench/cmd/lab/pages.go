@@ -39,13 +39,18 @@ func savePages(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in := inputOf(r)
 	var html, summary bytes.Buffer
-	if err := errors.Join(page.Write(&html, in), page.Summary(&summary, in)); err != nil {
+	if err := page.Summary(&summary, inputOf(r)); err != nil {
+		return "", err
+	}
+	if err := replace(filepath.Join(folder, summaryName), summary.Bytes()); err != nil {
+		return "", err
+	}
+	if err := page.Write(&html, inputOf(r)); err != nil { // it links to the summary
 		return "", err
 	}
 	path := filepath.Join(folder, pageName)
-	return path, errors.Join(replace(path, html.Bytes()), replace(filepath.Join(folder, summaryName), summary.Bytes()))
+	return path, replace(path, html.Bytes())
 }
 
 // replace writes a file whole, so that a reader never finds half of it.
