@@ -276,11 +276,11 @@ func (t *table) row(base, head run.Row, m Metric) Row {
 			ratio = -ratio
 		}
 		logs = append(logs, ratio)
-		bases, heads = append(bases, median(b)), append(heads, median(h))
+		bases, heads = append(bases, stats.Median(b)), append(heads, stats.Median(h))
 	}
 	return Row{
 		Workload: head.Workload, Buffer: head.Buffer, Metric: m,
-		Base: median(bases), Head: median(heads), Logs: logs, Estimate: stats.Compare(logs),
+		Base: stats.Median(bases), Head: stats.Median(heads), Logs: logs, Estimate: stats.Compare(logs),
 	}
 }
 
@@ -298,18 +298,4 @@ func (t *table) control(base, other run.Row, m Metric, rules Rules) Control {
 		c.Percent = 0
 	}
 	return c
-}
-
-// median returns the median of the values that there are, or NaN.
-func median(values []float64) float64 {
-	known := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
-	if len(known) == 0 {
-		return math.NaN()
-	}
-	slices.Sort(known)
-	middle := known[len(known)/2]
-	if len(known)%2 == 0 {
-		middle = (middle + known[len(known)/2-1]) / 2
-	}
-	return middle
 }

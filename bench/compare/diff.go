@@ -11,6 +11,7 @@ import (
 	"golang.org/x/perf/benchmath"
 
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
@@ -43,7 +44,7 @@ func Diff(before, after *run.Recorded) ([]Change, error) {
 			}
 			c := Change{Row: row, Unit: u.Name}
 			was, is := old.medians(row, u.Name), new.medians(row, u.Name)
-			c.Before, c.After, c.Blocks = median(was), median(is), [2]int{len(was), len(is)}
+			c.Before, c.After, c.Blocks = stats.Median(was), stats.Median(is), [2]int{len(was), len(is)}
 			c.P = benchmath.AssumeNothing.Compare(benchmath.NewSample(was, &benchmath.DefaultThresholds),
 				benchmath.NewSample(is, &benchmath.DefaultThresholds)).P
 			changes = append(changes, c)
@@ -60,7 +61,7 @@ func compareRows(a, b run.Row) int {
 func (t *table) medians(row run.Row, unit string) (all []float64) {
 	for _, block := range slices.Sorted(maps.Keys(t.values[row])) {
 		if rounds := t.values[row][block][unit]; len(rounds) > 0 {
-			all = append(all, median(rounds))
+			all = append(all, stats.Median(rounds))
 		}
 	}
 	return all

@@ -3,7 +3,6 @@ package compare
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -118,21 +117,12 @@ func (p *Plan) decided(slices []run.Slice) bool {
 }
 
 // spareBlocks are measured beyond the fewest with which a permutation test can
-// be significant, where a single block with another sign would spoil it. With
-// four, a difference of twice the scatter of blocks is found in 99 of 100.
+// be significant, where a single block with another sign would spoil it. TestPower
+// of package stats prints what a few more are good for.
 const spareBlocks = 4
 
 // narrow reports whether a row has enough blocks and a 90 % interval that reaches
 // at most half as far to either side as the floor.
 func narrow(r Row, least int) bool {
 	return r.Estimate.Blocks >= least && (r.High90-r.Low90)/2 <= math.Log1p(r.Floor)/2
-}
-
-// String tells a row in one line.
-func (r Row) String() string {
-	s := fmt.Sprintf("%s %s %s: %s", r.Workload, r.Buffer, r.Unit, r.Verdict)
-	if r.Verdict == stats.Inconclusive {
-		s += fmt.Sprintf(", needs %d more blocks", r.Needs)
-	}
-	return s
 }

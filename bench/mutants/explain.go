@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"informerlab/bench/flame"
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
@@ -93,7 +94,7 @@ func (s *side) add(results []*worker.Result, path string) error {
 		cpu = append(cpu, float64(r.CPUNS)/float64(r.Events))
 		wall = append(wall, float64(r.WallNS)/float64(r.Events))
 	}
-	s.cpu, s.wall = append(s.cpu, median(cpu)), append(s.wall, median(wall))
+	s.cpu, s.wall = append(s.cpu, stats.Median(cpu)), append(s.wall, stats.Median(wall))
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("mutants: %w", err)
@@ -141,11 +142,5 @@ func ratio(head, base []float64) float64 {
 	for i := range head {
 		all[i] = head[i] / base[i]
 	}
-	return median(all)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	return stats.Median(all)
 }

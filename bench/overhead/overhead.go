@@ -19,7 +19,6 @@
 package overhead
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -235,20 +234,12 @@ func newRow(w loadgen.Workload, buffer string, measured []run.Slice) row {
 	var with, without, perCall, ratios []float64
 	for _, sides := range blocks {
 		ratios = append(ratios, stats.LogRatio(sides[off], sides[on]))
-		with, without = append(with, median(sides[on])), append(without, median(sides[off]))
-		perCall = append(perCall, (median(sides[on])-median(sides[off]))/float64(w.Listeners))
+		with, without = append(with, stats.Median(sides[on])), append(without, stats.Median(sides[off]))
+		perCall = append(perCall, (stats.Median(sides[on])-stats.Median(sides[off]))/float64(w.Listeners))
 	}
-	r.on, r.off, r.perCall, r.ratio = median(with), median(without), median(perCall), stats.Compare(ratios)
+	r.on, r.off, r.perCall = stats.Median(with), stats.Median(without), stats.Median(perCall)
+	r.ratio = stats.Compare(ratios)
 	return r
-}
-
-// median sorts its argument. It is NaN of nothing.
-func median(x []float64) float64 {
-	if len(x) == 0 {
-		return math.NaN()
-	}
-	slices.SortFunc(x, cmp.Compare)
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
 // limit is what the lab may cost of the pipeline.

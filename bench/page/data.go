@@ -9,6 +9,7 @@ import (
 
 	"informerlab/bench/chart"
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
 	"informerlab/core/buffer"
 )
 
@@ -149,12 +150,12 @@ func (d *data) spread() {
 		if blocks[b.Row] == nil {
 			blocks[b.Row] = map[string][]float64{}
 		}
-		blocks[b.Row][b.unit] = append(blocks[b.Row][b.unit], median(rounds[b]))
+		blocks[b.Row][b.unit] = append(blocks[b.Row][b.unit], stats.Median(rounds[b]))
 	}
 	for row, units := range blocks {
 		d.spreads[row] = map[string]spread{}
 		for unit, values := range units {
-			d.spreads[row][unit] = spread{median(values), slices.Min(values), slices.Max(values)}
+			d.spreads[row][unit] = spread{stats.Median(values), slices.Min(values), slices.Max(values)}
 		}
 	}
 }
@@ -177,16 +178,6 @@ func (d *data) arm(buffer, side string) *arm {
 		}
 	}
 	return nil
-}
-
-// median returns the middle value, or the mean of two. It sorts the values.
-func median(values []float64) float64 {
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 1 {
-		return values[middle]
-	}
-	return (values[middle-1] + values[middle]) / 2
 }
 
 func html(svg string) template.HTML { return template.HTML(svg) }

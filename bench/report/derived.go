@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchunit"
+
+	"informerlab/bench/stats"
 )
 
 // outsider is the contestant from outside that ours are held against.
@@ -96,7 +98,7 @@ func (r *Results) listenerCost() []string {
 				continue
 			}
 			perListener := func(at, none float64) float64 { return (at - none) / float64(n) }
-			cost := median(paired(s, zero, perListener))
+			cost := stats.Median(paired(s, zero, perListener))
 			costs[s.buffer] = cost
 			scaled := benchunit.Scale(cost, benchunit.Decimal)
 			parts = append(parts, fmt.Sprintf("%s %ss", r.losses.label(s.buffer), scaled))
@@ -124,7 +126,7 @@ func (r *Results) stallKept() []string {
 		if s.options["stalled"] == "0" || control == nil {
 			continue
 		}
-		kept := median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
+		kept := stats.Median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
 		parts = append(parts, fmt.Sprintf("%s %.0f %%", r.losses.label(s.buffer), 100*kept))
 	}
 	if len(parts) == 0 {
@@ -147,7 +149,7 @@ func (r *Results) stallBytes() []string {
 			continue
 		}
 		keeps := &series{values: paired(control, backlog, func(kept, n float64) float64 { return kept / n })}
-		added := median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
+		added := stats.Median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
 		bytes[s.buffer] = added
 		parts = append(parts, fmt.Sprintf("%s %.1f", r.losses.label(s.buffer), added))
 	}
@@ -173,7 +175,7 @@ func (r *Results) frozen() []string {
 			if s.options["stalled"] == "0" || control == nil {
 				continue
 			}
-			factor := median(paired(s, control, func(stalled, free float64) float64 { return stalled / free }))
+			factor := stats.Median(paired(s, control, func(stalled, free float64) float64 { return stalled / free }))
 			parts = append(parts, r.losses.label(s.buffer)+" "+times(factor))
 		}
 		if len(parts) > 0 {
@@ -197,7 +199,7 @@ func (r *Results) timesOutsider() []string {
 		var parts []string
 		for _, ours := range all {
 			if ours.workload == s.workload && ours.buffer != outsider {
-				factor := median(paired(theirs, ours, func(a, b float64) float64 { return a / b }))
+				factor := stats.Median(paired(theirs, ours, func(a, b float64) float64 { return a / b }))
 				parts = append(parts, r.losses.label(ours.buffer)+" "+times(factor))
 			}
 		}
@@ -225,7 +227,7 @@ func (r *Results) bounds() []string {
 			continue
 		}
 		// Runs may lack either figure, so they are not paired.
-		share := median(slices.Clone(generator.values)) / median(slices.Clone(s.values))
+		share := stats.Median(generator.values) / stats.Median(s.values)
 		if share > boundShare {
 			workload := strings.TrimPrefix(s.workload, "Pipeline/workload=")
 			lines = append(lines, fmt.Sprintf("  %s, %s: the generator was late by %.0f %% of the p99, "+
@@ -262,13 +264,4 @@ func paired(a, b *series, f func(a, b float64) float64) []float64 {
 		values = append(values, f(a.values[i], b.values[i]))
 	}
 	return values
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 1 {
-		return values[middle]
-	}
-	return (values[middle-1] + values[middle]) / 2
 }

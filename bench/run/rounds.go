@@ -2,11 +2,11 @@ package run
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
 
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
@@ -43,11 +43,7 @@ func medians(rounds []*worker.Result) []benchfmt.Value {
 		if len(all) == 0 {
 			continue
 		}
-		slices.Sort(all)
-		middle := all[len(all)/2]
-		if len(all)%2 == 0 {
-			middle = (middle + all[len(all)/2-1]) / 2
-		}
+		middle := stats.Median(all)
 		if unit.Name == worker.SpoiledRuns {
 			middle = sum(all) / float64(len(all)) // a share
 		}

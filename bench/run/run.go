@@ -60,7 +60,7 @@ type Arm struct {
 	Spin  float64 // percent by which each run is made longer: see worker.Request
 	// Every lets the arm take part in the first of so many blocks only, for what
 	// needs less precision than the others; 0 = in all. It is blocks rather than
-	// rounds, as a process that has run less often is faster by some percent.
+	// rounds, as a process that has run less often is faster.
 	Every int
 	Bare  bool // runs are not watched, to show what watching costs: see worker.Session
 }

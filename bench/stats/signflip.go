@@ -21,7 +21,7 @@ func clipped(x []float64) []float64 {
 	for i, v := range x {
 		size[i] = math.Abs(v)
 	}
-	limit := clip * median(size)
+	limit := clip * Median(size)
 	kept := slices.Clone(x)
 	for i := range kept {
 		if limit > 0 { // else most are equal: none is wild

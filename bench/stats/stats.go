@@ -41,10 +41,8 @@ const (
 	// floor, and yet finite.
 	fromNothing = 1e6
 	resamples   = 1000
-	// trimmed is the share of blocks at either end that the mean leaves out. Most
-	// blocks agree within a few percent, and one in twenty does not, as something
-	// else ran: with that, intervals of the same time are up to twice as narrow, and
-	// without it they are hardly wider.
+	// trimmed is the share of blocks at either end that the mean leaves out: now and
+	// then something else runs during one, and it is far from all others.
 	trimmed = 0.1
 	// most is the largest number of degrees of freedom, and of blocks, that is
 	// told apart from more.
@@ -71,11 +69,13 @@ func LogRatio(base, head []float64) float64 {
 		}
 		ratios = append(ratios, ratio)
 	}
-	return median(ratios)
+	return Median(ratios)
 }
 
-// median sorts its argument. It is NaN of nothing.
-func median(x []float64) float64 {
+// Median returns the middle of the values, or the mean of the two in the middle. It
+// leaves out those that are NaN, and is NaN of nothing.
+func Median(values []float64) float64 {
+	x := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(x) == 0 {
 		return math.NaN()
 	}

@@ -99,6 +99,15 @@ func TestCompareStudent(t *testing.T) {
 	assert.InDelta(t, trimmed.High, trimmed.BootHigh, 0.4)
 }
 
+func TestMedian(t *testing.T) {
+	x := []float64{3, nan, 1, 2}
+	assert.Equal(t, 2.0, Median(x))
+	assert.Equal(t, 3.0, x[0], "left as it was")
+	assert.Equal(t, 2.5, Median([]float64{4, 1, 2, 3}))
+	assert.True(t, math.IsNaN(Median([]float64{nan})))
+	assert.True(t, math.IsNaN(Median(nil)))
+}
+
 // The median of the sizes is 3.
 func TestClipped(t *testing.T) {
 	assert.Equal(t, []float64{1, -2, 3, 6, -6}, clipped([]float64{1, -2, 3, 7, -100}))

@@ -70,8 +70,8 @@ type Plan struct {
 // Run measures the trials that the file does not have yet. It returns ctx's error
 // if that ended first.
 func Run(ctx context.Context, p *Plan) error {
-	done, err := Read(p.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	done, err := p.done()
+	if err != nil {
 		return err
 	}
 	for n := len(done) + 1; n <= p.Trials; n++ {
@@ -86,6 +86,33 @@ func Run(ctx context.Context, p *Plan) error {
 	}
 	return nil
 }
+
+// done returns the trials that the file has. It takes half a line off its end, and
+// fails for trials of another kind.
+func (p *Plan) done() ([]*Trial, error) {
+	text, err := os.ReadFile(p.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	done, err := Read(p.Path)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range done {
+		if t.Procs != p.Compare.Procs || t.Inject != p.Compare.Inject || t.Busy != p.Busy {
+			return nil, fmt.Errorf("trials: %s:%d: found procs %d, inject %g and busy %g, "+
+				"expected %d, %g and %g as asked for", p.Path, t.Number,
+				t.Procs, t.Inject, t.Busy, p.Compare.Procs, p.Compare.Inject, p.Busy)
+		}
+	}
+	if err := os.Truncate(p.Path, int64(whole(text))); err != nil {
+		return nil, fmt.Errorf("trials: %w", err)
+	}
+	return done, nil
+}
+
+// whole returns the length of all lines that have an end.
+func whole(text []byte) int { return bytes.LastIndexByte(text, '\n') + 1 }
 
 func (p *Plan) trial(ctx context.Context, n int) (*Trial, error) {
 	stop, err := p.hog(ctx, n)
@@ -137,20 +164,17 @@ func add(path string, t *Trial) error {
 	return nil
 }
 
-// Read reads the trials of a file. A last line without an end was cut short: it
-// is taken off the file, so that the trial is measured again.
+// Read reads the trials of a file. A last line without an end was cut short, and is
+// left out.
 func Read(path string) (trials []*Trial, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("trials: %w", err)
 	}
-	whole := bytes.LastIndexByte(text, '\n') + 1
-	if whole < len(text) {
-		if err := os.Truncate(path, int64(whole)); err != nil {
-			return nil, fmt.Errorf("trials: %w", err)
-		}
+	if len(text) > 0 && whole(text) == 0 && text[0] != '{' {
+		return nil, fmt.Errorf("trials: %s:1: found no trial, expected a line of JSON for each", path)
 	}
-	lines := bufio.NewScanner(bytes.NewReader(text[:whole]))
+	lines := bufio.NewScanner(bytes.NewReader(text[:whole(text)]))
 	lines.Buffer(nil, 1<<20)
 	for line := 1; lines.Scan(); line++ {
 		var t Trial

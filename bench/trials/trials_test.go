@@ -54,11 +54,21 @@ func TestFilesGoOnWhereTheyEnded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, trials, 2)
 	assert.Equal(t, recorded(2, 0), trials)
+
+	other := &Plan{Path: path, Trials: 2, Busy: 0.5}
+	require.ErrorContains(t, Run(t.Context(), other),
+		"trials.jsonl:1: found procs 0, inject 0 and busy 0, expected 0, 0 and 0.5")
+	require.NoError(t, Run(t.Context(), &Plan{Path: path, Trials: 2}), "nothing is left to do")
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, whole, after)
 
-	require.NoError(t, Run(t.Context(), &Plan{Path: path, Trials: 2}), "nothing is left to do")
+	notes := []byte("notes of somebody, without a newline")
+	require.NoError(t, os.WriteFile(path, notes, 0o666))
+	require.ErrorContains(t, Run(t.Context(), &Plan{Path: path, Trials: 2}), "found no trial")
+	after, err = os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, notes, after, "a file that is none of ours stays as it is")
 	require.NoError(t, os.WriteFile(path, []byte("{\"trial\":1}\n{\"trial\":3}\n"), 0o666))
 	_, err = Read(path)
 	require.ErrorContains(t, err, "trials.jsonl:2: found trial 3, expected 2")

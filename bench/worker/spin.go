@@ -2,7 +2,6 @@ package worker
 
 import (
 	"runtime"
-	"syscall"
 	"time"
 )
 
@@ -17,17 +16,10 @@ func spin(percent float64, before usage, start time.Time) {
 	}
 	passed := func() time.Duration { return time.Since(start) }
 	if runtime.GOMAXPROCS(0) == 1 {
-		passed = func() time.Duration { return cpuTime() - before.cpu }
+		passed = func() time.Duration { return cpuOf(ownUsage()) - before.cpu }
 	}
 	until := time.Duration(float64(passed()) * (1 + percent/100))
 	for passed() < until {
 		// Nothing else: passed itself takes the time.
 	}
-}
-
-// cpuTime returns the user and system time of the process so far.
-func cpuTime() time.Duration {
-	var r syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

@@ -27,8 +27,8 @@ type Watched interface {
 
 // Samples are taken every sampleEvery, and every second one is dropped, with
 // twice the distance from then on, whenever there are maxSamples: a run of any
-// length gives 200 to 400 of them, as many as a figure can show. 5 ms apart they
-// take under a thousandth of one processor.
+// length gives 200 to 400 of them, as many as a figure can show. What they take is
+// in what make overhead prints.
 const (
 	sampleEvery = 5 * time.Millisecond
 	maxSamples  = 400

@@ -24,36 +24,42 @@ type usage struct {
 	runtime []metrics.Sample
 }
 
-// takeBefore reads everything, what costs nothing last.
+// takeBefore reads everything, in such an order that no reading is in the figures.
 func takeBefore() (u usage) {
 	u.readMachine()
+	u.readMemory()
 	u.readProcess()
 	return u
 }
 
-// takeAfter reads everything, what costs nothing first.
+// takeAfter reads everything in the opposite order.
 func takeAfter() (u usage) {
 	u.readProcess()
+	u.readMemory()
 	u.readMachine()
 	return u
 }
 
 func (u *usage) readProcess() {
-	var m runtime.MemStats
-	var r syscall.Rusage
-	// Getrusage of the own process fails only for a bad argument.
-	if u.runtime == nil { // after the window
-		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-		runtime.ReadMemStats(&m)
-	} else {
-		runtime.ReadMemStats(&m)
-		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	}
-	u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
-	u.allocs, u.bytes, u.heap, u.peak = m.Mallocs, m.TotalAlloc, m.HeapAlloc, r.Maxrss
+	r := ownUsage()
+	u.cpu, u.peak = cpuOf(r), r.Maxrss
 	if runtime.GOOS != "darwin" {
 		u.peak <<= 10 // elsewhere it is in KiB
 	}
+}
+
+func ownUsage() (r syscall.Rusage) {
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // of the own process it fails only for a bad argument
+	return r
+}
+
+// cpuOf returns the user and system time of all threads.
+func cpuOf(r syscall.Rusage) time.Duration { return time.Duration(r.Utime.Nano() + r.Stime.Nano()) }
+
+func (u *usage) readMemory() {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u.allocs, u.bytes, u.heap = m.Mallocs, m.TotalAlloc, m.HeapAlloc
 }
 
 // The metrics of the runtime that a run is charged with.
