@@ -1,7 +1,8 @@
 // Package compare tells whether one program is slower than another, or one buffer
 // than another, and how far that verdict can be trusted.
 //
-//	run.Execute: arms base, head, base-again, base-slowed, in random order, block by block
+//	run.Execute: arms base, head, base-again, base-slowed, block by block: for CPU
+//	      │      time in duets on one processor, else by turns in random order
 //	      │ slices
 //	      ▼
 //	Sides: per row the log ratios of blocks ── stats ──▶ verdicts ┐

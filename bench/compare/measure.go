@@ -26,7 +26,7 @@ type Plan struct {
 	Controls   string // the buffer that gets them; "" = the first
 	Rules
 	Inject float64 // percent by which Head is made slower, to try the comparison itself
-	Procs  int     // GOMAXPROCS of workers
+	Procs  int     // GOMAXPROCS of workers; at 1 they run in duets
 	Rounds int
 	// A comparison ends with the first block after which all intervals are
 	// narrow enough for a verdict, or before the block that would not be over
@@ -38,10 +38,10 @@ type Plan struct {
 	Progress  *run.Progress
 }
 
-// controlEvery returns in one of how many blocks controls take part. In all they
-// would take half of the time, and what they show is larger than what is looked
-// for; but of few blocks they need all.
-func (p *Plan) controlEvery() int { return max(1, min(p.MaxBlocks/16, 3)) }
+// controlEvery returns in one of how many blocks controls take part. In all of
+// them they would take more than half of the time, and what they show is larger
+// than what is looked for; but of few blocks they need all.
+func (p *Plan) controlEvery() int { return max(1, min(p.MaxBlocks/16, 2)) }
 
 // arms returns all arms, those of one buffer beside each other.
 func (p *Plan) arms() (arms []run.Arm) {
@@ -76,7 +76,7 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 	last, longest := began, time.Duration(0) // of blocks, which differ as not all have controls
 	measured := &run.Plan{
 		Arms: p.arms(), Workloads: p.Workloads, Blocks: p.MaxBlocks, Rounds: p.Rounds, Seed: p.Seed,
-		Args: p.Args, Progress: p.Progress,
+		Duets: p.Procs == 1, Args: p.Args, Progress: p.Progress,
 		Enough: func(_ int, slices []run.Slice) bool {
 			longest, last = max(longest, time.Since(last)), time.Now()
 			return p.Budget > 0 && time.Since(began)+longest > p.Budget || p.decided(slices)

@@ -145,13 +145,7 @@ func replace(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("findings: %w", err)
 	}
-	if err := os.WriteFile(path+".new", content, 0o666); err != nil {
-		return fmt.Errorf("findings: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("findings: %w", err)
-	}
-	return nil
+	return run.Replace(path, content)
 }
 
 // leastBlocks is how many blocks a 95 % interval of a median needs at least.

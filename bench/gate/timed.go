@@ -15,8 +15,8 @@ import (
 	"informerlab/loadgen"
 )
 
-// A Timed compares subjects of one workload by time: base and head by turns, in
-// blocks of fresh processes, with controls of the first subject.
+// A Timed compares subjects of one workload by time: base and head, in blocks of
+// fresh processes, with controls of the first subject.
 type Timed func(ctx context.Context, t Timing, s Sides, subjects []Subject) (Outcome, error)
 
 // A Timing is how a layer compares by time.
@@ -30,10 +30,12 @@ type Timing struct {
 }
 
 // timedRows are buffers under one workload: few, as each costs a good part of a
-// minute. Runs take some 20 ms. The first buffer gets the controls.
+// minute. Runs take some 20 ms at one processor and in open loops; else less, as
+// turns are better short. The first buffer gets the controls.
 type timedRows struct {
 	workload string
 	buffers  []string
+	rounds   int // measured runs per process
 	budget   time.Duration
 }
 
@@ -42,10 +44,10 @@ type timedRows struct {
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
 		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
-		Rounds: 8, MaxBlocks: 40,
+		MaxBlocks: 40,
 	},
-		timedRows{"saturate:listeners=2,events=100000", []string{"ring", "chunked", "mpsc"}, 60 * time.Second},
-		timedRows{"saturate:listeners=2,events=20000", []string{"reference"}, 40 * time.Second})
+		timedRows{"saturate:listeners=2,events=100000", []string{"ring", "chunked", "mpsc"}, 8, 60 * time.Second},
+		timedRows{"saturate:listeners=2,events=20000", []string{"reference"}, 8, 40 * time.Second})
 }
 
 // Wall is the layer of wall time and latency tails at two cores: what waiting and
@@ -55,10 +57,10 @@ func Wall(measure Timed, quick bool) Layer {
 		Procs: 2, Metrics: []compare.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
-		Rounds: 8, MaxBlocks: 30,
+		MaxBlocks: 30,
 	},
-		timedRows{"saturate:listeners=2,events=100000", []string{"ring"}, 60 * time.Second},
-		timedRows{"steady:rate=50000,listeners=2,events=2500", []string{"ring"}, 60 * time.Second})
+		timedRows{"saturate:listeners=2,events=25000", []string{"ring"}, 32, 60 * time.Second},
+		timedRows{"steady:rate=50000,listeners=2,events=2500", []string{"ring"}, 8, 60 * time.Second})
 }
 
 // quickly makes a timing that sees no more than gross changes.
@@ -67,14 +69,14 @@ func (t Timing) quickly() Timing {
 	for i := range t.Metrics {
 		t.Metrics[i].Floor = 0.1
 	}
-	t.Percent, t.Rounds, t.MaxBlocks = 40, 4, 8
+	t.Percent, t.MaxBlocks = 40, 8
 	return t
 }
 
 func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) Layer {
 	if quick {
 		first := rows[0]
-		t, rows = t.quickly(), []timedRows{{first.workload, first.buffers[:1], first.budget / 4}}
+		t, rows = t.quickly(), []timedRows{{first.workload, first.buffers[:1], 4, first.budget / 4}}
 	}
 	layer := Layer{Name: name, Lacks: prepares}
 	var subjects []Subject
@@ -93,7 +95,7 @@ func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) 
 			if len(of) == 0 || all.Unfit != "" {
 				continue
 			}
-			t.Budget = row.budget
+			t.Rounds, t.Budget = row.rounds, row.budget
 			one, err := measure(ctx, t, s, of)
 			if err != nil {
 				return all, err

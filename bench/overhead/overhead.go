@@ -156,7 +156,7 @@ func (c *command) plan() (*run.Plan, error) {
 		return nil, err
 	}
 	p := &run.Plan{
-		Blocks: c.blocks, Rounds: c.rounds, Seed: c.seed, Timelines: true,
+		Blocks: c.blocks, Rounds: c.rounds, Seed: c.seed, Timelines: true, Duets: true,
 		Args: append([]string{"overhead"}, c.args...),
 	}
 	for _, label := range c.workloads {

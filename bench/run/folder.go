@@ -61,6 +61,7 @@ type Manifest struct {
 	PlannedBlocks int         `json:"planned_blocks"`
 	PlannedRounds int         `json:"planned_rounds"`
 	Profile       bool        `json:"profile,omitempty"`
+	Duets         bool        `json:"duets,omitempty"`
 	Started       time.Time   `json:"started"`
 	Finished      *time.Time  `json:"finished,omitempty"`
 	Status        string      `json:"status"` // running, complete, interrupted or failed
@@ -153,7 +154,7 @@ func newManifest(p *Plan, now time.Time) Manifest {
 	m := Manifest{
 		Schema: schema, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
 		Args: relative(p.Args), PlannedBlocks: p.Blocks, PlannedRounds: p.Rounds, Profile: p.Profile,
-		Blocks: []*Block{}, Kept: map[string]int64{},
+		Duets: p.Duets, Blocks: []*Block{}, Kept: map[string]int64{},
 	}
 	for _, arm := range p.Arms {
 		m.Arms = append(m.Arms, ArmInfo{arm.Buffer, arm.Side, arm.Procs, arm.Spin, arm.Traits})
@@ -336,9 +337,13 @@ func (f *Folder) saveManifest() error {
 	return f.save(manifestName, append(text, '\n'))
 }
 
-// save replaces a file whole, so that a reader never finds half of it.
 func (f *Folder) save(name string, content []byte) error {
-	path := filepath.Join(f.Path, name)
+	return Replace(filepath.Join(f.Path, name), content)
+}
+
+// Replace replaces a file whole, or makes it, so that a reader never finds half of
+// it, and whoever is killed leaves the one or the other.
+func Replace(path string, content []byte) error {
 	if err := os.WriteFile(path+".new", content, 0o666); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,8 @@ func fakeWorker() {
 		case request.Op == worker.OpRun && contestant == "crash":
 			fmt.Fprintln(os.Stderr, "panic: out of luck")
 			os.Exit(3)
+		case request.Op == worker.OpRun && contestant == "meets":
+			meet(os.Getenv(meetingPlace), runs)
 		case request.Op == worker.OpRun && contestant == "hang" && runs == 2:
 			time.Sleep(time.Hour)
 		case contestant == "garble":
@@ -72,6 +76,34 @@ func fakeWorker() {
 		}
 		if err := answers.Encode(response); err != nil {
 			panic(err)
+		}
+	}
+}
+
+// meetingPlace is the environment variable with the folder in which fake workers
+// meet.
+const meetingPlace = "INFORMERLAB_TEST_MEET"
+
+// meet leaves a note of where this process may run and waits for another's of the
+// same run.
+func meet(folder string, run int) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		panic(err)
+	}
+	_, allowed, _ := strings.Cut(string(status), "Cpus_allowed_list:")
+	allowed, _, _ = strings.Cut(allowed, "\n")
+	prefix := filepath.Join(folder, fmt.Sprintf("%d-", run))
+	if err := os.WriteFile(prefix+strconv.Itoa(os.Getpid()), []byte(strings.TrimSpace(allowed)), 0o666); err != nil {
+		panic(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		notes, err := filepath.Glob(prefix + "*")
+		if err != nil || time.Now().After(deadline) {
+			panic("nobody else came")
+		}
+		if len(notes) == 2 {
+			return
 		}
 	}
 }

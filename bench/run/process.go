@@ -37,8 +37,11 @@ type process struct {
 // is for those that hang harder.
 const opLimit = 5 * time.Minute
 
-// startProcess starts the worker of an arm.
-func startProcess(arm Arm) (*process, error) {
+// anyProcessor is for workers that may run on any.
+const anyProcessor = -1
+
+// startProcess starts the worker of an arm, to stay on one processor or not.
+func startProcess(arm Arm, cpu int) (*process, error) {
 	p := &process{arm: arm, command: exec.Command(arm.Command[0], arm.Command[1:]...), stderr: &tail{}}
 	// In a group of its own it does not get the terminal's Ctrl-C: the driver
 	// decides when workers end. If the driver dies, a worker sees the end of
@@ -57,7 +60,11 @@ func startProcess(arm Arm) (*process, error) {
 		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	p.in, p.out = in, bufio.NewReader(out)
-	if err := p.command.Start(); err != nil {
+	start := p.command.Start
+	if cpu != anyProcessor {
+		start = func() error { return pinned(cpu, p.command.Start) }
+	}
+	if err := start(); err != nil {
 		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	return p, nil
@@ -168,7 +175,7 @@ func (p *process) wait() {
 // Listings asks the worker that command starts which contestants it has. It
 // fails if the worker speaks another version of the protocol.
 func Listings(ctx context.Context, command []string) ([]worker.Listing, error) {
-	p, err := startProcess(Arm{Buffer: "outside contestants", Command: command})
+	p, err := startProcess(Arm{Buffer: "outside contestants", Command: command}, anyProcessor)
 	if err != nil {
 		return nil, err
 	}

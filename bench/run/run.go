@@ -4,7 +4,7 @@
 //	for each block:                      fresh processes, the unit of analysis
 //	    for each workload, in random order:
 //	        all arms: start, prepare, warm up
-//	        for each round: all arms, in random order, one at a time
+//	        for each round: all arms, in random order, one at a time (or in duets)
 //	        one raw line per arm: the medians over its rounds  ──▶ raw.txt, flushed
 //
 // Fresh processes vary more among each other than the rounds of one process do,
@@ -58,11 +58,11 @@ type Arm struct {
 	Side  string
 	Procs int     // GOMAXPROCS of the worker; 0 = this process's
 	Spin  float64 // percent by which each run is made longer: see worker.Request
+	Bare  bool    // runs are not watched, to show what watching costs: see worker.Session
 	// Every lets the arm take part in the first of so many blocks only, for what
 	// needs less precision than the others; 0 = in all. It is blocks rather than
 	// rounds, as a process that has run less often is faster.
 	Every int
-	Bare  bool // runs are not watched, to show what watching costs: see worker.Session
 }
 
 // String returns the arm's label.
@@ -83,6 +83,7 @@ type Plan struct {
 	Blocks    int    // 0 = what each workload has by default
 	Rounds    int    // 0 = what each workload has by default
 	Seed      uint64 // of the order
+	Duets     bool   // run the arms of a buffer at the same time on one processor: see duet
 	Profile   bool   // profile each arm in a process of its own afterwards
 	Timelines bool   // have one taken in every round, not only in the first of a block
 	Args      []string
@@ -114,13 +115,14 @@ func (p *Plan) rounds(w loadgen.Workload) int {
 type driver struct {
 	*Plan
 	folder *Folder
+	cpus   []int // that may be used; none where workers cannot be pinned
 }
 
 // Execute measures what the plan says and writes it into the folder block by
 // block. It returns ctx's error if that ended first; the folder then holds what
 // was measured until then. Execute waits for all processes it started.
 func Execute(ctx context.Context, p *Plan, folder *Folder) error {
-	d := &driver{Plan: p, folder: folder}
+	d := &driver{Plan: p, folder: folder, cpus: processors()}
 	d.Progress.plan(d.units())
 	err := d.measure(ctx)
 	if err == nil && p.Profile {
@@ -183,7 +185,7 @@ func (d *driver) measure(ctx context.Context) error {
 // workload measures the arms of a block under one workload in fresh processes.
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
 	arms := d.armsOf(block)
-	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w)
+	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w, d.processor(rng))
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err
@@ -222,25 +224,28 @@ func (d *driver) armsOf(block *Block) (arms []Arm) {
 	return arms
 }
 
-// round runs every process once, one at a time in the given order.
+// round runs every process once in the given order, one at a time, or those of a
+// buffer at the same time.
 func (d *driver) round(
 	ctx context.Context, processes []*process, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
 	r := &round{
 		order: order, began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
 	}
-	for _, i := range order {
-		p := processes[i]
-		d.Progress.show(p.arm.String())
-		r.began[i] = time.Now()
-		result, err := p.run(ctx, timeline)
-		if err == nil {
-			err = fitness.same(p.arm, result)
-		}
-		if err != nil {
+	for _, together := range d.grouped(processes, order) {
+		d.Progress.show(processes[together[0]].arm.Buffer)
+		if err := r.run(ctx, processes, together, timeline); err != nil {
 			return nil, err
 		}
-		r.results[i] = result
+	}
+	for i, p := range processes {
+		result := r.results[i]
+		if d.duets() {
+			result.Shared, result.OthersCPU = true, -1
+		}
+		if err := fitness.same(p.arm, result); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
@@ -249,13 +254,15 @@ func (d *driver) round(
 // another machine than the last, and prepares them side by side, as nothing is
 // timed yet; then each warms up alone. It returns the processes that it started,
 // by arm, also with an error.
-func (d *driver) start(ctx context.Context, arms []Arm, order []int, w loadgen.Workload) ([]*process, error) {
+func (d *driver) start(
+	ctx context.Context, arms []Arm, order []int, w loadgen.Workload, cpu int,
+) ([]*process, error) {
 	processes := make([]*process, len(arms))
 	started := func() []*process {
 		return slices.DeleteFunc(processes, func(p *process) bool { return p == nil })
 	}
 	for _, arm := range order {
-		p, err := startProcess(arms[arm])
+		p, err := startProcess(arms[arm], cpu)
 		if err != nil {
 			return started(), err
 		}
@@ -302,7 +309,7 @@ func (d *driver) profile(ctx context.Context) error {
 }
 
 func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, folder string) error {
-	processes, err := d.start(ctx, []Arm{arm}, []int{0}, w)
+	processes, err := d.start(ctx, []Arm{arm}, []int{0}, w, anyProcessor)
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err

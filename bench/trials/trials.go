@@ -70,7 +70,7 @@ type Plan struct {
 // Run measures the trials that the file does not have yet. It returns ctx's error
 // if that ended first.
 func Run(ctx context.Context, p *Plan) error {
-	done, err := p.done()
+	done, err := p.Done()
 	if err != nil {
 		return err
 	}
@@ -87,9 +87,9 @@ func Run(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// done returns the trials that the file has. It takes half a line off its end, and
-// fails for trials of another kind.
-func (p *Plan) done() ([]*Trial, error) {
+// Done returns the trials that the file has. It takes half a line off its end, and
+// fails for trials of another kind, and for a file that holds none.
+func (p *Plan) Done() ([]*Trial, error) {
 	text, err := os.ReadFile(p.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

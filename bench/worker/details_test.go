@@ -57,6 +57,27 @@ func TestDetails(t *testing.T) {
 	assert.Empty(t, r.Histogram, "a closed loop has no latency")
 }
 
+// TestSharedRunsHaveNoTimesByTheClock leaves of every kind of run what is its own.
+func TestSharedRunsHaveNoTimesByTheClock(t *testing.T) {
+	for _, label := range []string{"saturate:events=2000", "stall:events=2000", "steady:rate=1000000,events=2000"} {
+		r, err := prepared(t, contestants.Ours()[0], label).Run()
+		require.NoError(t, err)
+		alone := r.Metrics()
+		r.Shared = true
+		var left []string
+		for _, m := range r.Metrics() {
+			left = append(left, m.Unit)
+		}
+		assert.Subset(t, left, []string{worker.CPUNSPerEvent, worker.BytesPerEvent, worker.AllocsPerEvent}, label)
+		assert.Greater(t, len(alone), len(left), label)
+		for _, unit := range left {
+			if unit != worker.CPUNSPerEvent {
+				assert.NotRegexp(t, "(^|-)ns|/s$", unit, label)
+			}
+		}
+	}
+}
+
 // TestTimelineShowsAStall looks at how the backlog of a stopped handler grows and
 // drains, and at the histogram of an open loop.
 func TestTimelineShowsAStall(t *testing.T) {

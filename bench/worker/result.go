@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -62,6 +63,10 @@ type Result struct {
 	Reconciles int      `json:"reconciles,omitempty"` // keys that workers took from work queues
 	Stall      *Stalled `json:"stall,omitempty"`      // of a workload that stalls, the control too
 	Losses     *Losses  `json:"losses,omitempty"`     // of a contestant that is not lossless
+	// Shared says that other runs shared the processor at the same time. Then what
+	// the clock shows is no property of this one, and Metrics leaves it out. It is
+	// set by who asked for the runs.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // lateLimit is what a generator may be late at the 99th percentile without
@@ -216,6 +221,22 @@ type Unit struct {
 
 // Metrics returns the figures of a result in the order of Units.
 func (r *Result) Metrics() []Metric {
+	all := r.metrics()
+	if r.Shared {
+		all = slices.DeleteFunc(all, func(m Metric) bool { return byTheClock[m.Unit] })
+	}
+	return all
+}
+
+// byTheClock are the units of what the clock shows.
+var byTheClock = map[string]bool{
+	NSPerEvent: true, NSPerEventListener: true, OthersNSPerEvent: true, EventsPerSecond: true,
+	P50: true, P90: true, P99: true, P999: true, MaxLatency: true, Pause: true, SpoiledRuns: true,
+	LateP50: true, LateP99: true, GapErrorP99: true, GeneratorNSEvent: true,
+	SchedulerP99: true, MutexWait: true, OldestMax: true, DrainNS: true, DrainNSPerEvent: true,
+}
+
+func (r *Result) metrics() []Metric {
 	events := float64(max(r.Events, 1))
 	wall := float64(r.WallNS) / events
 	var m []Metric

@@ -18,34 +18,21 @@ import (
 // compare measures two programs side by side.
 func (l *lab) compare(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
-	var specs, settings specsFlag
-	var buffers buffersFlag
-	flags.Var(&specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable")
-	flags.Var(&settings, "set", "`option=value` in all workloads, repeatable")
-	flags.Var(&buffers, "buffers", "`name,name`, repeatable; the first gets the controls")
+	of := comparing{budget: 45 * time.Second}
+	of.define(flags)
 	base := flags.String("base", "", "`program`, a lab of another checkout; \"\" = this one")
 	head := flags.String("head", "", "`program`; \"\" = this one")
-	procs := flags.Int("procs", 1, "GOMAXPROCS: 1 compares processor time, more the time by the clock and latency")
-	rounds := flags.Int("rounds", 12, "measured runs per process")
-	blocks := flags.Int("blocks", 60, "process blocks at most")
-	budget := flags.Duration("budget", 45*time.Second, "time at most")
-	percent := flags.Float64("percent", 5, "by which the control is made slower")
-	inject := flags.Float64("inject", 0, "percent by which head is made slower, to try the comparison itself")
 	seed := flags.Uint64("seed", 1, "of the order of measurement")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
 	if err := l.parse(flags, args, 0, ""); err != nil {
 		return err
 	}
-	if *rounds < 1 || *blocks < 1 || *procs < 1 || *budget <= 0 {
-		return usagef("compare: -rounds, -blocks, -procs and -budget: expected numbers from 1 on, and a time")
-	}
-	p, err := l.comparison(specs, buffers, settings)
+	p, err := l.comparison(&of)
 	if err != nil {
 		return usagef("compare: %w", err)
 	}
-	p.Rules = compare.Rules{Metrics: compare.Timing(*procs), Alpha: stats.Strict, Percent: *percent}
-	p.Inject, p.Procs, p.Rounds, p.MaxBlocks, p.Budget, p.Seed = *inject, *procs, *rounds, *blocks, *budget, *seed
+	p.Seed = *seed
 	for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
 		if *command, err = workerCommand(*path); err != nil {
 			return usagef("compare: %w", err)
@@ -69,15 +56,56 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	return outcome(c)
 }
 
+// A comparing is what flags say of a comparison, of lab compare and lab trials.
+type comparing struct {
+	specs, settings specsFlag
+	buffers         buffersFlag
+	procs, rounds   int
+	blocks          int
+	budget          time.Duration
+	percent, inject float64
+}
+
+func (c *comparing) define(flags *flag.FlagSet) {
+	flags.Var(&c.specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable")
+	flags.Var(&c.settings, "set", "`option=value` in all workloads, repeatable")
+	flags.Var(&c.buffers, "buffers", "`name,name`, repeatable; the first gets the controls")
+	flags.IntVar(&c.procs, "procs", 1, "GOMAXPROCS: 1 compares processor time, more the time by the clock and latency")
+	flags.IntVar(&c.rounds, "rounds", 0, "measured runs per process (0 = 8 at one processor, 60 at more)")
+	flags.IntVar(&c.blocks, "blocks", 60, "process blocks at most")
+	flags.DurationVar(&c.budget, "budget", c.budget, "time at most")
+	flags.Float64Var(&c.percent, "percent", 5, "by which the control is made slower")
+	flags.Float64Var(&c.inject, "inject", 0, "percent by which head is made slower, to try the comparison itself")
+}
+
+// What programs are compared by unless somebody says otherwise: every event goes
+// through every stage. At one processor a run takes some 30 ms, long enough for
+// the kernel to change many times between the arms of a duet; at more, where
+// arms take turns, the shorter the turns the better.
+const (
+	sharedComparison, sharedRounds = "saturate:listeners=1,events=40000", 8
+	turnsComparison, turnsRounds   = "saturate:listeners=1,events=8000", 60
+)
+
 // comparison returns a plan of this program against itself.
-func (l *lab) comparison(specs specsFlag, buffers buffersFlag, settings specsFlag) (*compare.Plan, error) {
-	if len(specs) == 0 {
-		specs = specsFlag{defaultComparison}
+func (l *lab) comparison(c *comparing) (*compare.Plan, error) {
+	workload, rounds := turnsComparison, turnsRounds
+	if c.procs == 1 {
+		workload, rounds = sharedComparison, sharedRounds
 	}
-	if len(buffers) == 0 {
-		buffers = buffersFlag{"reference"}
+	if len(c.specs) == 0 {
+		c.specs = specsFlag{workload}
 	}
-	workloads, err := parseWorkloads(specs, settings)
+	if len(c.buffers) == 0 {
+		c.buffers = buffersFlag{"reference"}
+	}
+	if c.rounds == 0 {
+		c.rounds = rounds
+	}
+	if c.rounds < 1 || c.blocks < 1 || c.procs < 1 || c.budget <= 0 || !(c.percent >= 0) || !(c.inject >= 0) {
+		return nil, errors.New("-rounds, -blocks, -procs, -budget: expected more than 0; -percent, -inject: at least 0")
+	}
+	workloads, err := parseWorkloads(c.specs, c.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -85,21 +113,20 @@ func (l *lab) comparison(specs specsFlag, buffers buffersFlag, settings specsFla
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := arms(buffers, &peers{missing: "comparisons are of our own programs"})
+	chosen, err := arms(c.buffers, &peers{missing: "comparisons are of our own programs"})
 	if err != nil {
 		return nil, err
 	}
-	p := &compare.Plan{Base: self, Head: self, Workloads: workloads, Args: l.argv}
+	p := &compare.Plan{
+		Base: self, Head: self, Workloads: workloads, Args: l.argv,
+		Rules:  compare.Rules{Metrics: compare.Timing(c.procs), Alpha: stats.Strict, Percent: c.percent},
+		Inject: c.inject, Procs: c.procs, Rounds: c.rounds, MaxBlocks: c.blocks, Budget: c.budget,
+	}
 	for _, arm := range chosen {
 		p.Buffers = append(p.Buffers, compare.Buffer{Name: arm.Buffer, Traits: arm.Traits})
 	}
 	return p, nil
 }
-
-// defaultComparison is what programs are compared by unless somebody says
-// otherwise: every event goes through every stage, in slices of some 30 ms of
-// the slowest buffer.
-const defaultComparison = "saturate:listeners=1,events=40000"
 
 // workerCommand returns the command that serves as a worker.
 func workerCommand(path string) ([]string, error) {

@@ -43,22 +43,14 @@ func savePages(folder string) (string, error) {
 	if err := page.Summary(&summary, inputOf(r)); err != nil {
 		return "", err
 	}
-	if err := replace(filepath.Join(folder, summaryName), summary.Bytes()); err != nil {
+	if err := run.Replace(filepath.Join(folder, summaryName), summary.Bytes()); err != nil {
 		return "", err
 	}
 	if err := page.Write(&html, inputOf(r)); err != nil { // it links to the summary
 		return "", err
 	}
 	path := filepath.Join(folder, pageName)
-	return path, replace(path, html.Bytes())
-}
-
-// replace writes a file whole, so that a reader never finds half of it.
-func replace(path string, content []byte) error {
-	if err := os.WriteFile(path+".new", content, 0o666); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return path, run.Replace(path, html.Bytes())
 }
 
 // index brings the history up to date, and makes what is generated from it: the
@@ -100,7 +92,7 @@ func (l *lab) index(_ context.Context, args []string) error {
 		return err
 	}
 	index := filepath.Join(*out, indexName)
-	if err := errors.Join(replace(history, lines.Bytes()), replace(index, front.Bytes())); err != nil {
+	if err := errors.Join(run.Replace(history, lines.Bytes()), run.Replace(index, front.Bytes())); err != nil {
 		return err
 	}
 	if *readme != "" {
@@ -142,5 +134,5 @@ func writeReadme(path, parent, name string) error {
 	if text, err = page.Readme(text, inputOf(r)); err != nil {
 		return usage{err}
 	}
-	return replace(path, text)
+	return run.Replace(path, text)
 }

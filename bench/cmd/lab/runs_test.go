@@ -85,7 +85,7 @@ func TestCompare(t *testing.T) {
 	assert.Contains(t, got.out, "**unfit")
 	refused(t, t.TempDir(), "compare -base nowhere", "nowhere")
 	refused(t, t.TempDir(), "compare -buffers none", `unknown buffer "none"`)
-	refused(t, t.TempDir(), "compare -rounds 0", "expected numbers from 1 on")
+	refused(t, t.TempDir(), "compare -rounds -1", "expected more than 0")
 	refused(t, t.TempDir(), "compare -workload none", `unknown workload "none"`)
 }
 
@@ -104,6 +104,10 @@ func TestTrials(t *testing.T) {
 	assert.NotContains(t, tree(t, folder), "scratch")
 	refused(t, folder, "trials", "expected the file")
 	refused(t, folder, "trials -busy 2 t.jsonl", "-busy")
+	refused(t, folder, "trials -inject 2 t.jsonl", "t.jsonl:1: found procs 1, inject 0")
+	foreign := filepath.Join(folder, "notes")
+	require.NoError(t, os.WriteFile(foreign, []byte("of somebody else"), 0o666))
+	refused(t, folder, "trials notes", "notes:1: found no trial")
 	refused(t, folder, "busy 2 1", "expected a share")
 	refused(t, folder, "busy", "expected a share of the time and a seed")
 }

@@ -10,26 +10,16 @@ import (
 	"syscall"
 	"time"
 
-	"informerlab/bench/compare"
-	"informerlab/bench/stats"
 	"informerlab/bench/trials"
 )
 
 // trials tries the comparison itself.
 func (l *lab) trials(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("trials", flag.ContinueOnError)
-	var specs specsFlag
-	var buffers buffersFlag
-	flags.Var(&specs, "workload", "`name[:option=value,…]`, repeatable")
-	flags.Var(&buffers, "buffers", "`name,name`; the first gets the controls")
+	of := comparing{budget: 20 * time.Second}
+	of.define(flags)
 	n := flags.Int("n", 40, "comparisons; those that the file has count")
-	inject := flags.Float64("inject", 0, "percent by which head is slower; 0 = base and head are the same")
 	busy := flags.Float64("busy", 0, "share of the time in which another program keeps a processor busy")
-	procs := flags.Int("procs", 1, "GOMAXPROCS")
-	rounds := flags.Int("rounds", 12, "measured runs per process")
-	blocks := flags.Int("blocks", 60, "process blocks at most")
-	budget := flags.Duration("budget", 20*time.Second, "time of a comparison at most")
-	percent := flags.Float64("percent", 5, "by which the control is made slower")
 	gates := flags.Int("gates", 0, "then make so many gates of recorded blocks")
 	rows := flags.Int("rows", 10, "of such a gate")
 	if err := l.parse(flags, args, 1, "FILE"); err != nil {
@@ -38,27 +28,28 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 	if flags.NArg() == 0 {
 		return usagef("trials: expected the file that keeps the trials")
 	}
-	if *busy < 0 || *busy > 1 || *n < 1 || *inject < 0 || *rounds < 1 || *blocks < 1 || *procs < 1 || *budget <= 0 {
-		return usagef("trials: -busy: expected 0 to 1, and of the others numbers from 1 on (-inject: from 0)")
+	if !(*busy >= 0 && *busy <= 1) || *n < 1 || *gates < 0 || *rows < 1 {
+		return usagef("trials: -busy: expected 0 to 1, of -n and -rows numbers from 1 on, of -gates from 0")
 	}
-	p, err := l.comparison(specs, buffers, nil)
+	p, err := l.comparison(&of)
 	if err != nil {
 		return usagef("trials: %w", err)
 	}
-	p.Rules = compare.Rules{Metrics: compare.Timing(*procs), Alpha: stats.Strict, Percent: *percent}
-	p.Inject, p.Procs, p.Rounds, p.MaxBlocks, p.Budget = *inject, *procs, *rounds, *blocks, *budget
 	scratch := flags.Arg(0) + ".scratch"
+	plan := &trials.Plan{
+		Path: flags.Arg(0), Trials: *n, Compare: *p, Busy: *busy, Hog: []string{p.Base[0], "busy"},
+		Scratch: scratch, Told: l.errOut,
+	}
+	if _, err := plan.Done(); err != nil {
+		return usage{err}
+	}
 	if err := os.RemoveAll(scratch); err != nil { // what a killed one left
 		return usagef("trials: %w", err)
 	}
 	defer os.RemoveAll(scratch)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err = trials.Run(ctx, &trials.Plan{
-		Path: flags.Arg(0), Trials: *n, Compare: *p, Busy: *busy, Hog: []string{p.Base[0], "busy"},
-		Scratch: scratch, Told: l.errOut,
-	})
-	if err != nil {
+	if err := trials.Run(ctx, plan); err != nil {
 		return err
 	}
 	all, err := trials.Read(flags.Arg(0))

@@ -1,0 +1,58 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Duets. A machine that others use is not slow evenly: it changes its speed many
+// times a second, and two virtual processors need not be alike. So arms that are
+// to be compared by processor time run at the same time on the same processor,
+// where the kernel gives each of them a few milliseconds in turn: what slows one
+// slows all, and the ratio stays. The idea is of Bulej, Horký, Tůma, Farquet and
+// Prokopec, Duet Benchmarking: Improving Measurement Accuracy in the Cloud (ICPE
+// 2020), who gave each of two programs a processor of its own.
+//
+// What the clock shows is then no property of one arm, and such results have no
+// metric made of it. Where a process cannot be pinned, arms run by turns.
+
+func (d *driver) duets() bool { return d.Duets && len(d.cpus) > 0 }
+
+// processor returns where the workers of a block run: in duets on any one.
+func (d *driver) processor(rng *rand.Rand) int {
+	if d.duets() {
+		return d.cpus[rng.IntN(len(d.cpus))]
+	}
+	return anyProcessor
+}
+
+// grouped returns which arms run at the same time, one group after the other.
+func (d *driver) grouped(processes []*process, order []int) (groups [][]int) {
+	place := map[string]int{} // by buffer
+	for _, i := range order {
+		buffer := processes[i].arm.Buffer
+		at, known := place[buffer]
+		if !known || !d.duets() {
+			at = len(groups)
+			place[buffer] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	return groups
+}
+
+// run runs some processes once at the same time.
+func (r *round) run(ctx context.Context, processes []*process, together []int, timeline bool) error {
+	failed := make([]error, len(together))
+	var all sync.WaitGroup
+	for k, i := range together {
+		r.began[i] = time.Now()
+		all.Go(func() { r.results[i], failed[k] = processes[i].run(ctx, timeline) })
+	}
+	all.Wait()
+	return errors.Join(failed...)
+}
