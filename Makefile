@@ -1,4 +1,4 @@
-# Plain `make` prints this menu. ARGS is passed on, for instance
+# Plain `make` prints this menu. ARGS is passed on where it can be used, for instance
 #   make bench ARGS='-workload saturate:listeners=8 -blocks 12 -profile'
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ findings: ## measure what the pages under results/findings say, and make them (1
 
 report: ## make the front page of all runs, and their history
 	@scripts/build lab
-	@.build/lab index
+	@.build/lab index $(ARGS)
 
 mutants: ## slow down a dozen places and see whether flame graphs name them (4 minutes)
 	@scripts/mutants $(ARGS)

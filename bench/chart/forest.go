@@ -214,8 +214,8 @@ var estimates = map[Tone]shape{
 	Good: left, Bad: right, Even: square, Open: round, Unlike: diamond,
 }
 
-// toneOf returns how far a ratio is from 1, in steps of about a factor of 2, at
-// most 3, and negative below 1.
+// toneOf returns how far a ratio is from 1: 1 up to a factor of 2, 2 up to 8, 3
+// beyond; negative below 1.
 func toneOf(ratio float64) int {
 	l := math.Log2(ratio)
 	switch a := math.Abs(l); {

@@ -13,7 +13,6 @@ type Plot struct {
 	Width, Height float64
 	X, Y          Axis
 	Series        []Series
-	Spans         []Span
 	Lanes         []Lane
 }
 
@@ -33,12 +32,6 @@ type Point struct {
 	X, Y, Low, High float64
 	Title           string // tooltip
 	Mark            string // said beside the point, which is ringed
-}
-
-// A Span is a stretch of the x axis that is shaded.
-type Span struct {
-	From, Till float64
-	Label      string
 }
 
 // A Lane is a strip below the x axis of a plot, with ticks or shaded pieces.
@@ -76,7 +69,6 @@ func (p *Plot) SVG() string {
 	f.x.tighten(xs)
 	f.open(p.Width, height, p.Name)
 	f.axes()
-	f.spans()
 	f.lanes()
 	for i := range p.Series {
 		f.lines(&p.Series[i])
@@ -178,17 +170,6 @@ func (f *frame) title(x, y float64, anchor, s string) {
 		size *= (f.plot.Width - 4) / w
 	}
 	f.text(x, y, anchor, "at", s, size)
-}
-
-func (f *frame) spans() {
-	for _, s := range f.plot.Spans {
-		b := Box{f.x.position(s.From), f.area.Top, f.x.position(s.Till), f.area.Bottom}
-		f.rect("span", b, s.Label)
-		label := TextBox(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
-		if label.Right < f.area.Right && f.free(label) {
-			f.text(b.Left+5, b.Top+14, "start", "note", s.Label, smallSize)
-		}
-	}
 }
 
 func (f *frame) lanes() {

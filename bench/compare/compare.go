@@ -8,11 +8,11 @@
 //	Sides: per row the log ratios of blocks ── stats ──▶ verdicts ┐
 //	       base-again must be like base, base-slowed slower ──────┴──▶ Comparison ──▶ Markdown, exit status
 //
-// A row is a workload, a buffer and a metric. Every comparison holds two controls
-// of one row of each workload: a second copy of base, which must not differ, and
-// base with a known slowdown, which must be found. If either goes wrong the machine
-// was not fit, and no verdict counts. Each row tells the smallest effect that it
-// could have seen.
+// A row is a workload, a buffer and a metric. Every comparison holds controls of one
+// buffer under each workload: a second copy of base, which must not differ, and,
+// except for latency, base with a known slowdown, which must be found. If one goes
+// wrong the machine was not fit, and no verdict counts. Each row tells the smallest
+// effect that it could have seen.
 //
 // Limits: base and head run the same workloads on the same machine at the same
 // time; nothing is compared with figures of another day. By chance one in
@@ -47,8 +47,8 @@ type Metric struct {
 }
 
 // Timing returns the metrics that tell a slowdown at so many processors: at one
-// the processor time, which hardly depends on what else the machine does; at more
-// the time by the clock, and of open loops the latency.
+// the processor time, which in duets hardly depends on what else the machine does;
+// at more the time by the clock, and of open loops the latency.
 func Timing(procs int) []Metric {
 	if procs == 1 {
 		return []Metric{{worker.CPUNSPerEvent, 0.01}}

@@ -39,8 +39,9 @@ type Plan struct {
 }
 
 // controlEvery returns in one of how many blocks controls take part. In all of
-// them they would take more than half of the time, and what they show is larger
-// than what is looked for; but of few blocks they need all.
+// them they would take up to half of the time, of which base and head have more
+// need: a control has to show a difference larger than is looked for, or none. But
+// of few blocks they need all.
 func (p *Plan) controlEvery() int { return max(1, min(p.MaxBlocks/16, 2)) }
 
 // arms returns all arms, those of one buffer beside each other.

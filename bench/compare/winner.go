@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -83,7 +84,7 @@ func (t *table) winner(workload, unit string, competitors []string) Winner {
 			w.Best = append(w.Best, name)
 		}
 	}
-	slices.SortStableFunc(behind, func(a, b Row) int { return int(math.Copysign(1, a.Mean-b.Mean)) })
+	slices.SortStableFunc(behind, func(a, b Row) int { return cmp.Compare(a.Mean, b.Mean) })
 	if len(behind) > 0 {
 		w.Next = behind[0]
 	}

@@ -229,8 +229,8 @@ func heldAnswer(d *Data) string {
 	if rows := heldRows(d); len(rows) > 0 {
 		f := d.Facts[rows[0]]
 		answer += fmt.Sprintf(" In the recorded cluster the largest ring, %s (%s), is needed for %s and held "+
-			"until the process ends.", bytesOf(slotBytes*f[heldSlots]), strings.Replace(rows[0], " ×1,", ",", 1),
-			nanoseconds(1e9*f[heldNeeded]))
+			"for as long as its handler is registered.", bytesOf(slotBytes*f[heldSlots]),
+			strings.Replace(rows[0], " ×1,", ",", 1), nanoseconds(1e9*f[heldNeeded]))
 	}
 	if len(frugal) > 0 {
 		answer += fmt.Sprintf(" %s keep less than %s after the same burst.", words(code(frugal...)), bytesOf(little))

@@ -36,6 +36,10 @@ func (d *Data) files(f *Finding) (map[string][]byte, error) {
 	return map[string][]byte{name: text.Bytes(), f.Name + ".svg": standalone(f.figure(d))}, nil
 }
 
+// busyAbove is the load average per processor that no measurement has by itself,
+// as it runs one arm at a time.
+const busyAbove = 1.5
+
 // origin tells where the figures come from.
 func (d *Data) origin() string {
 	e := d.Environment
@@ -48,10 +52,14 @@ func (d *Data) origin() string {
 		intervals = "the range of all"
 	}
 	s := fmt.Sprintf("Figures are medians over %d process blocks with %s", len(d.Loads), intervals)
-	return fmt.Sprintf("%s; a block measures each arm in a fresh process, all in random order.\n"+
+	s = fmt.Sprintf("%s; a block measures each arm in a fresh process, all in random order.\n"+
 		"Measured at %s%s with %s on %d × %s; load average %s to %s when blocks began.", s,
 		e.ShortCommit(), changed, e.Go, e.Cores, e.CPU,
 		short(slices.Min(d.Loads)), short(slices.Max(d.Loads)))
+	if slices.Max(d.Loads) > busyAbove*float64(e.Cores) {
+		s += "\nOther programs kept the processors busy meanwhile: times are rough."
+	}
+	return s
 }
 
 // markdown returns a table whose columns but the first are aligned to the right.

@@ -303,12 +303,12 @@ func ringAnswer(d *Data, all []size, cases int) string {
 	switch {
 	case calm >= 0 && all[calm].initial > s.initial:
 		s = all[calm]
-		answer += fmt.Sprintf(". %s are so many that no handler which keeps up lets the ring grow",
-			group(float64(s.initial)))
+		answer += fmt.Sprintf(". %s are so many that in the recorded cluster no handler which keeps up lets the "+
+			"ring grow", group(float64(s.initial)))
 	case calm >= 0:
-		answer += ". No handler which keeps up lets such a ring grow"
+		answer += ". In the recorded cluster no handler which keeps up lets such a ring grow"
 	default:
-		answer += ". All rings measured grow behind some handler that keeps up"
+		answer += ". All rings measured grow behind some handler that keeps up there"
 	}
 	return answer + fmt.Sprintf("; a listener at rest then holds %s, against %s with client-go's %s slots: "+
 		"%s for 500 listeners.", bytesOf(s.idle), bytesOf(now.idle), group(float64(now.initial)),

@@ -24,8 +24,8 @@ const instructionsFloor = 0.01
 // the start of the program cancels out.
 const fewItems, manyItems = 1_000, 1_001_000
 
-// InstructionsPerItem is the unit of the layer of instructions.
-const InstructionsPerItem = "instructions/item"
+// instructionsPerItem is the unit of the layer of instructions.
+const instructionsPerItem = "instructions/item"
 
 // opLoop names what lab op does, in the place of a workload.
 const opLoop = "lab op"
@@ -108,7 +108,7 @@ func instructions(ctx context.Context, valgrind string, s Sides, subjects []Subj
 	for i, subject := range subjects {
 		base := (counts[i][1] - counts[i][0]) / (manyItems - fewItems)
 		head := (counts[i][3] - counts[i][2]) / (manyItems - fewItems)
-		row := exact(subject, InstructionsPerItem, base, head, instructionsFloor, 0)
+		row := exact(subject, instructionsPerItem, base, head, instructionsFloor, 0)
 		row.Blocks = 1
 		outcome.Rows = append(outcome.Rows, row)
 	}

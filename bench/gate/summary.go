@@ -1,12 +1,14 @@
 package gate
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"informerlab/bench/run"
 )
 
 // WriteSummary writes the report in Markdown, for a pull request or a terminal:
@@ -36,25 +38,11 @@ func (r *Report) WriteSummary(w io.Writer) error {
 
 // SaveSummary writes the summary to a file, whole or not at all.
 func (r *Report) SaveSummary(path string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".summary-*")
-	if err != nil {
+	var text bytes.Buffer
+	if err := r.WriteSummary(&text); err != nil {
 		return fmt.Errorf("gate: summary: %w", err)
 	}
-	err = r.WriteSummary(file)
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Chmod(file.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name()) // the first error is the one to tell
-		return fmt.Errorf("gate: summary: %w", err)
-	}
-	return nil
+	return run.Replace(path, text.Bytes())
 }
 
 func (r *Report) writeLayers(s *strings.Builder) {
@@ -74,6 +62,8 @@ func (l *LayerReport) outcome() string {
 		return "**unfit**: " + l.Unfit
 	case l.Skipped != "":
 		return "skipped: " + l.Skipped
+	case slices.ContainsFunc(l.Rows, func(r Row) bool { return r.blind() }):
+		return "**inconclusive**"
 	}
 	return "passed"
 }

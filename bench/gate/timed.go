@@ -29,9 +29,10 @@ type Timing struct {
 	Budget    time.Duration // which it keeps to
 }
 
-// timedRows are buffers under one workload: few, as each costs a good part of a
-// minute. Runs take some 20 ms at one processor and in open loops; else less, as
-// turns are better short. The first buffer gets the controls.
+// timedRows are buffers under one workload: few, as the budget is for all of them.
+// Runs at one processor are long enough for the kernel to change many times between
+// the arms of a duet; by turns, the shorter the better. The first buffer gets the
+// controls.
 type timedRows struct {
 	workload string
 	buffers  []string
@@ -39,8 +40,8 @@ type timedRows struct {
 	budget   time.Duration
 }
 
-// CPU is the layer of CPU time at one core, the least noisy of times: it hardly
-// depends on what else the machine does.
+// CPU is the layer of CPU time at one core, the least noisy of times: in duets it
+// hardly depends on what else the machine does.
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
 		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
@@ -117,7 +118,7 @@ func unmeasured(subjects []Subject, rows []Row) (none []Row) {
 			unknown := math.NaN()
 			none = append(none, Row{
 				Subject: subject, Verdict: Inconclusive, Note: "no figure",
-				Change: unknown, Low: unknown, High: unknown,
+				Base: unknown, Head: unknown, Change: unknown, Low: unknown, High: unknown, MDE: unknown,
 			})
 		}
 	}

@@ -139,6 +139,9 @@ func (r Repository) git(ctx context.Context, env []string, args ...string) (stri
 	var errOut bytes.Buffer
 	command.Stderr = &errOut
 	out, err := command.Output()
+	if ctx.Err() != nil {
+		return "", ctx.Err() // whatever failed, failed because it was ended
+	}
 	if err != nil {
 		return "", fmt.Errorf("gate: git %s: %w: %s", args[0], err, firstError(errOut.Bytes(), err))
 	}

@@ -14,7 +14,8 @@ import (
 
 // Main is the command: it measures the mutants that the arguments name and prints
 // a table, and returns the exit status: 0 if enough of them are explained, 1 if
-// not, 2 for a mistake, 3 if too few are slower here to tell, 130 if ctx ended.
+// not or if one could not be measured, 2 for a wrong command line, 3 if too few are
+// slower here to tell, 130 if ctx ended.
 func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -40,7 +41,9 @@ func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 		}
 	}
 	var tally Tally
+	status := 2
 	if err == nil {
+		status = 1
 		tally, err = Run(ctx, chosen, o, out)
 	}
 	switch {
@@ -48,7 +51,7 @@ func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 		return 130
 	case err != nil:
 		fmt.Fprintln(stderr, "mutants:", strings.TrimPrefix(err.Error(), "mutants: "))
-		return 2
+		return status
 	}
 	fmt.Fprintf(out, "%d of %d are slower here, and %d of those have a guilty function among the first %d\n",
 		tally.Slower, tally.All, tally.Explained, places)

@@ -1,6 +1,6 @@
 // Package overhead measures what the lab itself costs: the same pipeline with the
-// lab on and with it off, in interleaved blocks of fresh processes on one
-// processor each.
+// lab on and with it off, in blocks of fresh processes that run at the same time on
+// one processor.
 //
 //	            ┌ on:  check each call, measure latencies, sample the backlog
 //	pipeline ─▶ │                                                             ─▶ cpu-ns/event of either
@@ -14,7 +14,7 @@
 // more the less a buffer costs: a row for each tells how much.
 //
 // Limits: what both arms do is not in the difference. That is the generator,
-// whose cost each run tells by itself, and what is read once before and once
+// whose cost a run by turns tells by itself, and what is read once before and once
 // after the timed window. The handlers of outside contestants have no such arm.
 package overhead
 
@@ -69,7 +69,7 @@ func (l *list) Set(value string) error {
 
 // The defaults: closed loops with few and with many calls per event, an open one
 // as it is in a cluster, and one that is due faster than any pipeline can run.
-// Many short runs tell more on a machine that others use too than few long ones.
+// Runs are long enough for the kernel to change many times between the two.
 var (
 	defaultWorkloads = list{
 		"saturate:listeners=1,events=40000", "saturate:listeners=8,events=20000",
@@ -235,7 +235,9 @@ func newRow(w loadgen.Workload, buffer string, measured []run.Slice) row {
 	for _, sides := range blocks {
 		ratios = append(ratios, stats.LogRatio(sides[off], sides[on]))
 		with, without = append(with, stats.Median(sides[on])), append(without, stats.Median(sides[off]))
-		perCall = append(perCall, (stats.Median(sides[on])-stats.Median(sides[off]))/float64(w.Listeners))
+		if w.Listeners > 0 {
+			perCall = append(perCall, (stats.Median(sides[on])-stats.Median(sides[off]))/float64(w.Listeners))
+		}
 	}
 	r.on, r.off, r.perCall = stats.Median(with), stats.Median(without), stats.Median(perCall)
 	r.ratio = stats.Compare(ratios)

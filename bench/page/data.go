@@ -10,6 +10,7 @@ import (
 	"informerlab/bench/chart"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
+	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 )
 
@@ -168,6 +169,14 @@ func (d *data) get(row run.Row, units ...string) (spread, bool) {
 		}
 	}
 	return spread{}, false
+}
+
+// bound reports whether a p99 is but a bound, as the generator was late by more than
+// a tenth of it.
+func (d *data) bound(row run.Row, unit string) bool {
+	s, has := d.get(row, worker.P99)
+	late, told := d.get(row, worker.LateP99)
+	return unit == worker.P99 && has && told && late.middle > s.middle/10
 }
 
 // arm returns the one of a row, or nil.

@@ -25,6 +25,9 @@ type Entry struct {
 	Fit     bool     `json:"fit"`
 	Verdict string   `json:"verdict"` // in a few words
 	Figures []Figure `json:"figures"`
+	// Page says that the run has a page to link to; the history is kept for longer
+	// than the runs.
+	Page bool `json:"-"`
 }
 
 // A Figure is one median of a run.

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"informerlab/bench/run"
+	"informerlab/loadgen"
 )
 
 const minute = "2006-01-02 15:04 UTC"
@@ -31,7 +32,7 @@ func facts(r *run.Recorded) []fact {
 	all := []fact{
 		{"measured", when},
 		{"what", fmt.Sprintf("%s under %s, %s", count(len(m.Arms), "arm"), count(len(m.Workloads), "workload"),
-			count(len(m.Blocks), "process block"))},
+			"at most "+count(len(m.Blocks), "process block"))},
 		{"commit", commit},
 		{"machine", fmt.Sprintf("%s, %s, %s; kernel %s", e.CPU, count(e.Cores, "core"), memory, e.Kernel)},
 		{"Go", fmt.Sprintf("%s, GOMAXPROCS=%d, GOGC=%s", e.Go, e.GOMAXPROCS, cmp.Or(e.GOGC, "default"))},
@@ -67,7 +68,18 @@ func (d *data) measure(workloads []string, arms []*arm) string {
 	if slices.ContainsFunc(d.arms, func(a *arm) bool { return a.info.Side != "" }) {
 		return d.commands()[0].Line
 	}
+	for _, w := range workloads {
+		if _, err := loadgen.ParseWorkload(w); err != nil { // it was in a file
+			return d.commands()[0].Line
+		}
+	}
 	line := ".build/lab run"
+	if n := d.in.Run.Manifest.PlannedBlocks; n > 0 {
+		line += " -blocks " + strconv.Itoa(n)
+	}
+	if n := d.in.Run.Manifest.PlannedRounds; n > 0 {
+		line += " -rounds " + strconv.Itoa(n)
+	}
 	if seed := d.in.Run.Manifest.Seed; seed != 1 {
 		line += " -seed " + strconv.FormatUint(seed, 10)
 	}
@@ -152,6 +164,9 @@ func (d *data) winners() (views []winnerView) {
 			view := armView{Swatch: a.id, Label: a.label()}
 			if s, has := d.get(a.row(w.Workload), w.Unit); has {
 				view.Figure = u.format(s.middle)
+				if d.bound(a.row(w.Workload), w.Unit) {
+					view.Figure += ", a bound"
+				}
 			}
 			switch {
 			case slices.Contains(w.Buffers, a.info.Buffer):

@@ -148,7 +148,7 @@ func TestLossyIsNotRanked(t *testing.T) {
 func TestStrangeText(t *testing.T) {
 	buffers := []invented{sixBuffers[0], {`<b>"&'`, lossless(buffer.FIFO), 100, 10, 10, 0}}
 	in := invent(buffers, []string{"saturate:listeners=1", "stall:stalled=1", `it's <odd>`}, 2)
-	in.Unfit = "<script>"
+	in.Unfit, in.Run.Manifest.Args = "<script>", []string{"run", "-workload", `it's <odd>`}
 	text := written(t, in)
 	assert.Empty(t, charttest.Faults([]byte(text)))
 	assert.Contains(t, text, `-workload &#39;it&#39;\&#39;&#39;s &lt;odd&gt;&#39;`)
@@ -186,6 +186,7 @@ func TestFront(t *testing.T) {
 			in.Run.Manifest.Environment.CPU = "another"
 		}
 		e := page.Summarize(in)
+		e.Page = i != 1
 		for j := range e.Figures {
 			e.Figures[j].Value *= 1 + float64((i*7+j*3)%5)/40 + float64(i/4)
 		}

@@ -14,16 +14,17 @@ const (
 
 // Readme returns the text of a README with a table of the run in place of what is
 // between the two marks: a row for each workload, by the figure it is about, and
-// a column for each buffer. That both marks are there, in that order and once, is
-// an error if not.
+// a column for each buffer. It is an error if the marks are not there once each, in
+// that order.
 func Readme(text []byte, in Input) ([]byte, error) {
-	before, rest, begins := bytes.Cut(text, []byte(ReadmeBegin))
-	old, after, ends := bytes.Cut(rest, []byte(ReadmeEnd))
-	if !begins || !ends || bytes.Contains(old, []byte(ReadmeBegin)) || bytes.Contains(after, []byte(ReadmeEnd)) {
+	begins, ends := bytes.Count(text, []byte(ReadmeBegin)), bytes.Count(text, []byte(ReadmeEnd))
+	before, rest, _ := bytes.Cut(text, []byte(ReadmeBegin))
+	_, after, ordered := bytes.Cut(rest, []byte(ReadmeEnd))
+	if begins != 1 || ends != 1 || !ordered {
 		return nil, fmt.Errorf("page: readme: found %d and %d marks, expected one %q and one %q after it",
-			bytes.Count(text, []byte(ReadmeBegin)), bytes.Count(text, []byte(ReadmeEnd)), ReadmeBegin, ReadmeEnd)
+			begins, ends, ReadmeBegin, ReadmeEnd)
 	}
-	d := newData(&in)
+	d, bounds := newData(&in), false
 	rows := [][]string{{"workload", "figure"}}
 	for _, a := range d.arms {
 		rows[0] = append(rows[0], a.label())
@@ -41,6 +42,10 @@ func Readme(text []byte, in Input) ([]byte, error) {
 			if has {
 				cell = u.format(s.middle)
 			}
+			if d.bound(a.row(l.label), name) {
+				cell += " †"
+				bounds = true
+			}
 			if d.wins(l.label, a) {
 				cell = "**" + cell + "**"
 			}
@@ -54,6 +59,9 @@ func Readme(text []byte, in Input) ([]byte, error) {
 	fmt.Fprintf(&b, "\nMedians over process blocks of [results/%s](results/%s/summary.md), measured on %s by\n"+
 		"commit %s; bold is the winner, or those that tie.", d.folder, d.folder,
 		in.Run.Manifest.Started.UTC().Format("2006-01-02"), in.Run.Manifest.Environment.ShortCommit())
+	if bounds {
+		b.WriteString(" † A bound: more than a tenth of it may be the generator's.")
+	}
 	if d.lossy() {
 		b.WriteString(" ≠ loses or merges notifications, and is not ranked.")
 	}

@@ -120,19 +120,44 @@ func (r *Results) listenerCost() []string {
 // the control's.
 func (r *Results) stallKept() []string {
 	all := r.collect("others-sec/event", "stalled")
-	var parts []string
+	var told byWorkload
 	for _, s := range all {
 		control := find(all, s.workload, s.buffer, "stalled", "0")
 		if s.options["stalled"] == "0" || control == nil {
 			continue
 		}
 		kept := stats.Median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
-		parts = append(parts, fmt.Sprintf("%s %.0f %%", r.losses.label(s.buffer), 100*kept))
+		told.add(s.workload, fmt.Sprintf("%s %.0f %%", r.losses.label(s.buffer), 100*kept))
 	}
-	if len(parts) == 0 {
-		return nil
+	return told.lines("  throughput the others keep beside a stalled handler")
+}
+
+// byWorkload collects what is said of each workload, in the order in which they come.
+type byWorkload struct {
+	workloads []string
+	parts     map[string][]string
+}
+
+func (b *byWorkload) add(workload, part string) {
+	if b.parts == nil {
+		b.parts = map[string][]string{}
 	}
-	return []string{"  throughput the others keep beside a stalled handler: " + strings.Join(parts, ", ")}
+	if !slices.Contains(b.workloads, workload) {
+		b.workloads = append(b.workloads, workload)
+	}
+	b.parts[workload] = append(b.parts[workload], part)
+}
+
+// lines returns a line for each workload, which has its name if there are several.
+func (b *byWorkload) lines(what string) (lines []string) {
+	for _, workload := range b.workloads {
+		name := ""
+		if len(b.workloads) > 1 {
+			name = ", " + workload
+		}
+		lines = append(lines, what+name+": "+strings.Join(b.parts[workload], ", "))
+	}
+	return lines
 }
 
 // stallBytes gives the bytes that each pending notification adds to what the
@@ -140,8 +165,8 @@ func (r *Results) stallKept() []string {
 // few pending, as where some are lost, that would be noise.
 func (r *Results) stallBytes() []string {
 	kept, pending := r.collect("retained-B", "stalled"), r.collect("pending", "stalled")
-	bytes := map[string]float64{}
-	var parts []string
+	bytes := map[string]map[string]float64{} // by workload and buffer
+	var told byWorkload
 	for _, s := range r.collect("B/pending", "stalled") {
 		control := find(kept, s.workload, s.buffer, "stalled", "0")
 		backlog := find(pending, s.workload, s.buffer, "stalled", s.options["stalled"])
@@ -150,17 +175,19 @@ func (r *Results) stallBytes() []string {
 		}
 		keeps := &series{values: paired(control, backlog, func(kept, n float64) float64 { return kept / n })}
 		added := stats.Median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
-		bytes[s.buffer] = added
-		parts = append(parts, fmt.Sprintf("%s %.1f", r.losses.label(s.buffer), added))
+		if bytes[s.workload] == nil {
+			bytes[s.workload] = map[string]float64{}
+		}
+		bytes[s.workload][s.buffer] = added
+		told.add(s.workload, fmt.Sprintf("%s %.1f", r.losses.label(s.buffer), added))
 	}
-	if len(parts) == 0 {
-		return nil
+	lines := told.lines("  bytes per pending notification, above what the control keeps")
+	for i, workload := range told.workloads {
+		if ours, theirs := bytes[workload][DefaultBase], bytes[workload][outsider]; ours > 0 && theirs > 0 {
+			lines[i] += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
+		}
 	}
-	line := "  bytes per pending notification, above what the control keeps: " + strings.Join(parts, ", ")
-	if ours, theirs := bytes[DefaultBase], bytes[outsider]; ours > 0 && theirs > 0 {
-		line += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
-	}
-	return []string{line}
+	return lines
 }
 
 // frozen gives the others' worst latencies beside stopped handlers as multiples
@@ -169,19 +196,18 @@ func (r *Results) frozen() []string {
 	var lines []string
 	for _, unit := range []string{"p99.9-sec", "max-sec"} {
 		all := r.collect(unit, "stalled")
-		var parts []string
+		var told byWorkload
 		for _, s := range all {
 			control := find(all, s.workload, s.buffer, "stalled", "0")
 			if s.options["stalled"] == "0" || control == nil {
 				continue
 			}
-			factor := stats.Median(paired(s, control, func(stalled, free float64) float64 { return stalled / free }))
-			parts = append(parts, r.losses.label(s.buffer)+" "+times(factor))
+			// Runs may lack the figure, so blocks are not paired.
+			factor := stats.Median(s.values) / stats.Median(control.values)
+			told.add(s.workload, r.losses.label(s.buffer)+" "+times(factor))
 		}
-		if len(parts) > 0 {
-			lines = append(lines, fmt.Sprintf("  the others' %s beside a stopped handler, times the control's: %s",
-				strings.TrimSuffix(unit, "-sec"), strings.Join(parts, ", ")))
-		}
+		lines = append(lines, told.lines(fmt.Sprintf("  the others' %s beside a stopped handler, times the control's",
+			strings.TrimSuffix(unit, "-sec")))...)
 	}
 	return lines
 }

@@ -26,6 +26,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchproc"
+	"golang.org/x/perf/benchunit"
 )
 
 // DefaultBase is the column that others are compared with when there is one of
@@ -75,7 +76,7 @@ func Read(raw io.Reader, name string) (*Results, error) {
 	for reader.Scan() {
 		switch record := reader.Result().(type) {
 		case *benchfmt.Result:
-			results.records = append(results.records, record.Clone())
+			results.records = append(results.records, tidied(record.Clone()))
 			if loss := record.GetConfig(LossKey); loss != "" {
 				results.losses[newSeries(record.Name, "").buffer] = loss
 			}
@@ -88,6 +89,17 @@ func Read(raw io.Reader, name string) (*Results, error) {
 	}
 	results.units = reader.Units()
 	return results, nil
+}
+
+// tidied gives zeros the unit that other values of theirs have, which benchfmt
+// leaves out: it takes what it does not change by a factor for tidy.
+func tidied(record *benchfmt.Result) *benchfmt.Result {
+	for i := range record.Values {
+		if v := &record.Values[i]; v.Value == 0 {
+			_, v.Unit = benchunit.Tidy(1, v.Unit)
+		}
+	}
+	return record
 }
 
 // Add adds the results of another raw text, as if they were later blocks of the

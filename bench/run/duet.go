@@ -16,12 +16,21 @@ import (
 // Prokopec, Duet Benchmarking: Improving Measurement Accuracy in the Cloud (ICPE
 // 2020), who gave each of two programs a processor of its own.
 //
-// What the clock shows is then no property of one arm, and such results have no
-// metric made of it. Where a process cannot be pinned, arms run by turns.
+// What the clock shows is then no property of one arm: see worker.Result.Share.
+// Where a process cannot be pinned, arms run by turns.
 
-func (d *driver) duets() bool { return d.Duets && len(d.cpus) > 0 }
+// processors returns those to be used for duets, or none if there are to be none.
+func (p *Plan) processors() []int {
+	if !p.Duets {
+		return nil
+	}
+	return Processors()
+}
 
-// processor returns where the workers of a block run: in duets on any one.
+func (d *driver) duets() bool { return len(d.cpus) > 0 }
+
+// processor returns where the workers of one workload of a block run: in duets on
+// any one.
 func (d *driver) processor(rng *rand.Rand) int {
 	if d.duets() {
 		return d.cpus[rng.IntN(len(d.cpus))]

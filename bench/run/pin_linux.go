@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processors returns the processors that this process may use.
-func processors() (all []int) {
+// Processors returns the numbers of the processors that this process may use, or
+// none where processes cannot be pinned.
+func Processors() (all []int) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return nil
@@ -22,9 +23,9 @@ func processors() (all []int) {
 	return all
 }
 
-// pinned calls start so that the processes it starts run on one processor only,
-// which they inherit from the thread that starts them.
-func pinned(cpu int, start func() error) error {
+// Pinned calls do on one processor. The processes that do starts stay there, as they
+// inherit it from the thread that starts them.
+func Pinned(cpu int, do func() error) error {
 	runtime.LockOSThread()
 	var before, one unix.CPUSet
 	one.Set(cpu)
@@ -36,9 +37,9 @@ func pinned(cpu int, start func() error) error {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("run: processor %d: %w", cpu, err)
 	}
-	err = start()
+	err = do()
 	if restored := unix.SchedSetaffinity(0, &before); restored != nil {
-		// The thread stays locked, and ends with its goroutine.
+		// The thread stays locked: no other goroutine may run on it.
 		return errors.Join(err, fmt.Errorf("run: all processors again: %w", restored))
 	}
 	runtime.UnlockOSThread()

@@ -2,7 +2,8 @@
 
 package run
 
-// processors returns none: here a process cannot be kept on one processor.
-func processors() []int { return nil }
+// Processors returns none: here a process cannot be kept on one processor.
+func Processors() []int { return nil }
 
-func pinned(_ int, start func() error) error { return start() }
+// Pinned only calls do.
+func Pinned(_ int, do func() error) error { return do() }

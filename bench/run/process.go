@@ -62,9 +62,13 @@ func startProcess(arm Arm, cpu int) (*process, error) {
 	p.in, p.out = in, bufio.NewReader(out)
 	start := p.command.Start
 	if cpu != anyProcessor {
-		start = func() error { return pinned(cpu, p.command.Start) }
+		start = func() error { return Pinned(cpu, p.command.Start) }
 	}
 	if err := start(); err != nil {
+		if p.command.Process != nil { // it runs, though not where it should
+			p.kill()
+			p.wait()
+		}
 		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	return p, nil

@@ -12,7 +12,7 @@
 // slows the machine for a minute slows all arms of that minute. A run may be
 // interrupted at any time; what the finished rounds measured stays valid.
 //
-// The folder of a run is never changed afterwards:
+// What was measured is never changed afterwards:
 //
 //	raw.txt          Go benchmark text, a line per block and arm; a table is made from it at any time
 //	slices.csv.gz    each run of each arm: all figures, its place in the order, steal and pressure
@@ -22,13 +22,14 @@
 //	run.json         command, seed, machine, load of the machine per block
 //	env.txt          the same environment, to read
 //	profiles/        CPU, heap, mutex and block profiles, if asked for
+//	report.html, summary.md, flame/   made from these by lab, at any time
 //
 // Files that grow do so once per block and workload, and run.json tells how far
 // they are whole: what a killed run left beyond that is not read, and is cut off
 // when the run is resumed.
 //
-// Limits: one machine, one run at a time. Nothing is retried: an arm that fails
-// a check ends the run with an error.
+// Limits: one machine, one run at a time. An arm that fails a check ends the run
+// with an error and is not tried again.
 package run
 
 import (
@@ -83,7 +84,7 @@ type Plan struct {
 	Blocks    int    // 0 = what each workload has by default
 	Rounds    int    // 0 = what each workload has by default
 	Seed      uint64 // of the order
-	Duets     bool   // run the arms of a buffer at the same time on one processor: see duet
+	Duets     bool   // run the arms of a buffer at the same time on one processor (if not on Linux, by turns)
 	Profile   bool   // profile each arm in a process of its own afterwards
 	Timelines bool   // have one taken in every round, not only in the first of a block
 	Args      []string
@@ -115,14 +116,14 @@ func (p *Plan) rounds(w loadgen.Workload) int {
 type driver struct {
 	*Plan
 	folder *Folder
-	cpus   []int // that may be used; none where workers cannot be pinned
+	cpus   []int // for duets; none: arms run by turns
 }
 
 // Execute measures what the plan says and writes it into the folder block by
 // block. It returns ctx's error if that ended first; the folder then holds what
 // was measured until then. Execute waits for all processes it started.
 func Execute(ctx context.Context, p *Plan, folder *Folder) error {
-	d := &driver{Plan: p, folder: folder, cpus: processors()}
+	d := &driver{Plan: p, folder: folder, cpus: p.processors()}
 	d.Progress.plan(d.units())
 	err := d.measure(ctx)
 	if err == nil && p.Profile {
@@ -229,10 +230,12 @@ func (d *driver) armsOf(block *Block) (arms []Arm) {
 func (d *driver) round(
 	ctx context.Context, processes []*process, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
+	groups := d.grouped(processes, order)
 	r := &round{
-		order: order, began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
+		order: slices.Concat(groups...),
+		began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
 	}
-	for _, together := range d.grouped(processes, order) {
+	for _, together := range groups {
 		d.Progress.show(processes[together[0]].arm.Buffer)
 		if err := r.run(ctx, processes, together, timeline); err != nil {
 			return nil, err
@@ -241,7 +244,7 @@ func (d *driver) round(
 	for i, p := range processes {
 		result := r.results[i]
 		if d.duets() {
-			result.Shared, result.OthersCPU = true, -1
+			result.Share()
 		}
 		if err := fitness.same(p.arm, result); err != nil {
 			return nil, err

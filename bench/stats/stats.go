@@ -11,16 +11,17 @@
 // layout, its goroutines' placement and its hour of the day, so more of them
 // describe that process better, not the program; blocks are independent, and
 // everything after LogRatio counts blocks only. Within a block, a round runs
-// both arms within a moment, so what slows the machine for longer cancels in
-// the ratio, and the median over rounds ignores the few that were disturbed.
+// both arms within a moment or at the same time, so what slows the machine for
+// longer cancels in the ratio, and the median over rounds ignores the few that
+// were disturbed.
 //
 // Limits: a block whose two arms differ by luck of their processes is noise
 // that only more blocks reduce. The tests and the interval take that noise to be
 // symmetric about its centre: exchanging the arms of a null comparison mirrors
 // the log ratio, so there it is. An interval about a true difference with skewed
-// noise misses it more often than it says, the more so with few blocks. Repeated looks at
-// growing data need their own correction, unless what stops them is the width
-// of the interval alone.
+// noise misses it more often than it says, the more so with few blocks. Repeated
+// looks at growing data need their own correction, unless what stops them is the
+// width of the interval alone.
 //
 // All functions are pure and may be called concurrently. Randomness has a fixed
 // seed: equal input gives equal output.
@@ -52,9 +53,9 @@ const (
 // LogRatio is the difference of two arms in one block: the median over rounds of
 // the natural logarithm of head/base. base[i] and head[i] are of the same round,
 // NaN where it was not measured. Left out are what one of them lacks at its end
-// and rounds in which a value is negative, infinite or NaN. Two zeros do not differ (0), and a change from or
-// to zero counts as a factor of a million. Without a round left it is NaN, which
-// Compare leaves out.
+// and rounds in which a value is negative, infinite or NaN. Two zeros do not
+// differ (0), and a change from or to zero counts as a factor of a million. Without
+// a round left it is NaN, which Compare leaves out.
 func LogRatio(base, head []float64) float64 {
 	ratios := make([]float64, 0, len(base))
 	limit := math.Log(fromNothing)

@@ -8,8 +8,8 @@
 //	     └─ Resample ───▶ how many of a thousand gates made of these blocks would be red
 //
 // A trial that was cut short has no line and is measured again, so trials run
-// unattended and may be killed. Another program may keep one processor busy for
-// half of the time meanwhile.
+// unattended and may be killed. Another program may keep one processor busy for a
+// share of the time meanwhile.
 //
 // Limits: gates made of recorded blocks are of the machine and the hours that the
 // blocks are from.
@@ -88,7 +88,7 @@ func Run(ctx context.Context, p *Plan) error {
 }
 
 // Done returns the trials that the file has. It takes half a line off its end, and
-// fails for trials of another kind, and for a file that holds none.
+// fails for trials of another kind, and for a file of something else.
 func (p *Plan) Done() ([]*Trial, error) {
 	text, err := os.ReadFile(p.Path)
 	if errors.Is(err, fs.ErrNotExist) {

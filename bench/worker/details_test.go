@@ -63,7 +63,7 @@ func TestSharedRunsHaveNoTimesByTheClock(t *testing.T) {
 		r, err := prepared(t, contestants.Ours()[0], label).Run()
 		require.NoError(t, err)
 		alone := r.Metrics()
-		r.Shared = true
+		r.Share()
 		var left []string
 		for _, m := range r.Metrics() {
 			left = append(left, m.Unit)

@@ -63,10 +63,15 @@ type Result struct {
 	Reconciles int      `json:"reconciles,omitempty"` // keys that workers took from work queues
 	Stall      *Stalled `json:"stall,omitempty"`      // of a workload that stalls, the control too
 	Losses     *Losses  `json:"losses,omitempty"`     // of a contestant that is not lossless
-	// Shared says that other runs shared the processor at the same time. Then what
-	// the clock shows is no property of this one, and Metrics leaves it out. It is
-	// set by who asked for the runs.
-	Shared bool `json:"shared,omitempty"`
+	Shared     bool     `json:"shared,omitempty"`     // see Share
+}
+
+// Share notes that other runs shared the processor at the same time. Then what the
+// clock shows is no property of this one, nor what others did a disturbance, and
+// Metrics leaves both out.
+func (r *Result) Share() {
+	r.Shared, r.Latency, r.Histogram = true, nil, ""
+	r.OthersCPU, r.Pressure = -1, -1
 }
 
 // lateLimit is what a generator may be late at the 99th percentile without
@@ -299,7 +304,10 @@ func (r *Result) latencies() (m []Metric) {
 	if r.GapError != nil {
 		m = append(m, Metric{GapErrorP99, float64(r.GapError.P99)})
 	}
-	return append(m, Metric{GeneratorNSEvent, r.GeneratorNS})
+	if r.GeneratorNS > 0 { // else it was not measured
+		m = append(m, Metric{GeneratorNSEvent, r.GeneratorNS})
+	}
+	return m
 }
 
 // backlog returns the figures of stopped handlers. Of one that stopped in an

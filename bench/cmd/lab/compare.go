@@ -50,7 +50,7 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Markdown(l.out); err != nil {
+	if err := errors.Join(l.tellPages(path), c.Markdown(l.out)); err != nil {
 		return err
 	}
 	return outcome(c)

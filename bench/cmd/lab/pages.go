@@ -53,6 +53,15 @@ func savePages(folder string) (string, error) {
 	return path, run.Replace(path, html.Bytes())
 }
 
+// tellPages makes the pages of a run and tells where they are.
+func (l *lab) tellPages(folder string) error {
+	path, err := savePages(folder)
+	if err == nil {
+		fmt.Fprintf(l.errOut, "lab: report in %s\n", path)
+	}
+	return err
+}
+
 // index brings the history up to date, and makes what is generated from it: the
 // front page, and the table in README.
 func (l *lab) index(_ context.Context, args []string) error {
@@ -64,6 +73,13 @@ func (l *lab) index(_ context.Context, args []string) error {
 	}
 	if (*readme == "") != (flags.NArg() == 0) {
 		return usagef("index: expected -readme FILE and a run, or neither")
+	}
+	var text []byte // of README
+	if *readme != "" {
+		var err error
+		if text, err = readmeText(*readme, *out, flags.Arg(0)); err != nil {
+			return err
+		}
 	}
 	history := filepath.Join(*out, historyName)
 	entries, err := readHistory(history)
@@ -79,6 +95,10 @@ func (l *lab) index(_ context.Context, args []string) error {
 			entries = slices.DeleteFunc(entries, func(e page.Entry) bool { return e.Folder == entry.Folder })
 			entries = append(entries, entry)
 		}
+	}
+	for i := range entries {
+		_, err := os.Stat(filepath.Join(*out, entries[i].Folder, pageName))
+		entries[i].Page = err == nil
 	}
 	slices.SortFunc(entries, func(a, b page.Entry) int { return strings.Compare(a.Folder, b.Folder) })
 	var lines, front bytes.Buffer
@@ -96,7 +116,7 @@ func (l *lab) index(_ context.Context, args []string) error {
 		return err
 	}
 	if *readme != "" {
-		if err := writeReadme(*readme, *out, flags.Arg(0)); err != nil {
+		if err := run.Replace(*readme, text); err != nil {
 			return err
 		}
 	}
@@ -122,17 +142,18 @@ func readHistory(path string) (entries []page.Entry, err error) {
 	return entries, lines.Err()
 }
 
-func writeReadme(path, parent, name string) error {
+// readmeText returns the text of a README with the table of a run.
+func readmeText(path, parent, name string) ([]byte, error) {
 	r, err := openRun("index", parent, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return usage{err}
+		return nil, usage{err}
 	}
 	if text, err = page.Readme(text, inputOf(r)); err != nil {
-		return usage{err}
+		return nil, usage{err}
 	}
-	return run.Replace(path, text)
+	return text, nil
 }

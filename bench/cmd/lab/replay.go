@@ -61,9 +61,12 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
 	}
-	_, err = l.execute(ctx, p, created(p, *out))
+	folder, err := l.execute(ctx, p, created(p, *out))
 	if len(played.rows) == 0 {
 		return err
+	}
+	if err == nil {
+		err = l.tellPages(folder)
 	}
 	return cmp.Or(err, played.write(l.out))
 }

@@ -99,9 +99,7 @@ func (l *lab) conclude(folder string, ended error) error {
 		err = l.printWinners(folder)
 	}
 	if err == nil && results.Len() > 0 {
-		path, pageErr := savePages(folder)
-		fmt.Fprintf(l.errOut, "lab: report in %s\n", path)
-		err = pageErr
+		err = l.tellPages(folder)
 	}
 	return cmp.Or(ended, err)
 }

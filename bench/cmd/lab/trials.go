@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -81,6 +82,10 @@ func (l *lab) busy(ctx context.Context, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	go func() { // it ends with who started it
+		_, _ = io.Copy(io.Discard, l.in)
+		stop()
+	}()
 	trials.KeepBusy(ctx, share, seed)
 	return nil
 }
