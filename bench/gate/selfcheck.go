@@ -2,30 +2,29 @@ package gate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"informerlab/bench/mutants"
 )
 
-// A mutant is a tree with one text in one of its files replaced. The files are of
-// packages near the program, so that few others have to be compiled again.
-type mutant struct {
-	name           string
-	file, old, new string
-}
+const (
+	ringFile  = "variants/ring/ring.go"
+	listFile  = "bench/contestants/contestants.go"
+	ringPush  = "func (s *store[T]) Push(items []T) {\n"
+	ringAdded = "\t\tall = append(all, contestant(v, false))\n"
+)
 
-const ringPush = "func (s *store[T]) Push(items []T) {\n"
-
-// The mutants that a gate has to recognise.
+// The mutants that a gate has to recognise. Their files are of packages near the
+// program, so that few others have to be compiled again.
 var (
-	slowMutant = mutant{
-		"a ring that wastes some time for each item", "variants/ring/ring.go", ringPush, ringPush + `
+	slowMutant = mutants.Mutant{
+		Name: "slow-ring", What: "a ring that wastes some time for each item", File: ringFile,
+		Edits: []mutants.Edit{{Old: ringPush, New: ringPush + `
 	wasted := 1
 	for range 40 * len(items) {
 		wasted = wasted*3 + 1
@@ -33,47 +32,32 @@ var (
 	if wasted == 0 {
 		panic("a sum of powers of three")
 	}
-`,
+`}},
 	}
-	allocatingMutant = mutant{
-		"a ring that allocates for each item", "variants/ring/ring.go", ringPush,
-		"var sink *int\n\n" + ringPush + "\tfor range items {\n\t\tsink = new(int)\n\t}\n",
+	allocatingMutant = mutants.Mutant{
+		Name: "allocating-ring", What: "a ring that allocates for each item", File: ringFile,
+		Edits: []mutants.Edit{{
+			Old: ringPush, New: "var sink *int\n\n" + ringPush + "\tfor range items {\n\t\tsink = new(int)\n\t}\n",
+		}},
 	}
-	missingMutant = mutant{
-		"a catalogue without ring", "bench/contestants/contestants.go",
-		"\t\tall = append(all, contestant(v, false))\n",
-		"\t\tif v.Name != \"ring\" {\n\t\t\tall = append(all, contestant(v, false))\n\t\t}\n",
+	missingMutant = mutants.Mutant{
+		Name: "no-ring", What: "a catalogue without ring", File: listFile,
+		Edits: []mutants.Edit{{Old: ringAdded, New: "\t\tif v.Name != \"ring\" {\n\t" + ringAdded + "\t\t}\n"}},
 	}
-	brokenMutant = mutant{
-		"a broken tree", "bench/contestants/contestants.go",
-		"const startLimit = ", "const startLimit string = ",
+	brokenMutant = mutants.Mutant{
+		Name: "broken", What: "a broken tree", File: listFile,
+		Edits: []mutants.Edit{{Old: "const startLimit = ", New: "const startLimit string = "}},
 	}
 )
 
-// of returns the mutant of a tree. The tree stays as it is: only go build sees
-// the other file.
-func (m mutant) of(t Tree, scratch *scratch) (Tree, error) {
-	original := filepath.Join(t.Dir, filepath.FromSlash(m.file))
-	text, err := os.ReadFile(original)
+// mutant returns the tree with a mutant in it. The tree itself stays as it is: only
+// go build sees the other file.
+func (t Tree) mutant(m mutants.Mutant, scratch *scratch) (Tree, error) {
+	overlay, err := m.Overlay(t.Dir, scratch.path)
 	if err != nil {
-		return t, fmt.Errorf("gate: mutant: %w", err)
+		return t, fmt.Errorf("gate: %w", err)
 	}
-	if n := strings.Count(string(text), m.old); n != 1 {
-		return t, fmt.Errorf("gate: mutant: %s: found %q %d times, expected once: write the mutant anew",
-			m.file, m.old, n)
-	}
-	name := scratch.file(strings.ReplaceAll(m.name, " ", "-"))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: name + ".go"}})
-	if err == nil {
-		err = os.WriteFile(name+".go", []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600)
-	}
-	if err == nil {
-		err = os.WriteFile(name+".json", overlay, 0o600)
-	}
-	if err != nil {
-		return t, fmt.Errorf("gate: mutant: %w", err)
-	}
-	return Tree{Label: m.name, Dir: t.Dir, Overlay: name + ".json"}, nil
+	return Tree{Label: m.What, Dir: t.Dir, Overlay: overlay}, nil
 }
 
 // SelfCheck lets quick gates judge the working tree against itself, which must
@@ -116,7 +100,7 @@ func (c *checker) check(ctx context.Context, r Repository, measure Timed) (err e
 		return err
 	}
 	type trial struct {
-		mutant mutant
+		mutant mutants.Mutant
 		layer  Layer
 	}
 	trials := []trial{{missingMutant, Allocations(true)}, {allocatingMutant, Allocations(true)}}
@@ -125,7 +109,7 @@ func (c *checker) check(ctx context.Context, r Repository, measure Timed) (err e
 	}
 	trials = append(trials, trial{slowMutant, CPU(measure, true)})
 	for _, trial := range trials {
-		tree, err := trial.mutant.of(c.base, c.scratch)
+		tree, err := c.base.mutant(trial.mutant, c.scratch)
 		if err != nil {
 			return err
 		}
@@ -133,7 +117,7 @@ func (c *checker) check(ctx context.Context, r Repository, measure Timed) (err e
 		if err != nil {
 			return err
 		}
-		name := trial.layer.Name + ": " + trial.mutant.name
+		name := trial.layer.Name + ": " + trial.mutant.What
 		if err := c.expect(ctx, name, programs, []Layer{trial.layer}, StatusSlower); err != nil {
 			return err
 		}
@@ -184,7 +168,7 @@ func (c *checker) expect(ctx context.Context, what string, head [2]Program, laye
 
 // broken checks that a base that does not build is an error that says where.
 func (c *checker) broken(ctx context.Context) error {
-	tree, err := brokenMutant.of(c.base, c.scratch)
+	tree, err := c.base.mutant(brokenMutant, c.scratch)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/mutants"
 )
 
 // repository makes a git repository whose lab prints what its last commit says,
@@ -188,16 +190,17 @@ func TestMutants(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	scratch, err := newScratch()
 	require.NoError(t, err)
-	for _, m := range []mutant{slowMutant, allocatingMutant, missingMutant, brokenMutant} {
-		tree, err := m.of(Tree{Dir: "../.."}, scratch)
+	for _, m := range []mutants.Mutant{slowMutant, allocatingMutant, missingMutant, brokenMutant} {
+		tree, err := Tree{Dir: "../.."}.mutant(m, scratch)
 		require.NoError(t, err)
 		overlay, err := os.ReadFile(tree.Overlay)
 		require.NoError(t, err)
-		assert.Contains(t, string(overlay), m.file)
+		assert.Contains(t, string(overlay), m.File)
 		source := strings.TrimSuffix(tree.Overlay, ".json") + ".go"
 		_, err = parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)
-		assert.NoError(t, err, m.name)
+		assert.NoError(t, err, m.Name)
 	}
-	_, err = mutant{file: "go.mod", old: "no such text"}.of(Tree{Dir: "../.."}, scratch)
+	none := mutants.Mutant{File: "go.mod", Edits: []mutants.Edit{{Old: "no such text"}}}
+	_, err = Tree{Dir: "../.."}.mutant(none, scratch)
 	assert.ErrorContains(t, err, `go.mod: found "no such text" 0 times, expected once`)
 }

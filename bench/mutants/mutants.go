@@ -56,7 +56,7 @@ func build(ctx context.Context, root, folder string, m *Mutant) (path string, er
 	args := []string{"build", "-trimpath"}
 	if m != nil {
 		path = filepath.Join(folder, m.Name)
-		overlay, err := overlay(root, folder, m)
+		overlay, err := m.Overlay(root, folder)
 		if err != nil {
 			return "", err
 		}
@@ -70,8 +70,9 @@ func build(ctx context.Context, root, folder string, m *Mutant) (path string, er
 	return path, nil
 }
 
-// overlay writes the changed file and what go build has to know to see it.
-func overlay(root, folder string, m *Mutant) (path string, err error) {
+// Overlay writes the changed file into folder, and beside it the file for go build
+// -overlay, whose path it returns. root is the module's folder.
+func (m *Mutant) Overlay(root, folder string) (path string, err error) {
 	file := filepath.Join(root, m.File)
 	source, err := os.ReadFile(file)
 	if err != nil {

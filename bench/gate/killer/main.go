@@ -13,12 +13,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -37,7 +39,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "killer: expected no arguments, -times from 0 and -within a time")
 		os.Exit(2)
 	}
-	if err := k.run(*times, *within, rand.New(rand.NewPCG(*seed, 0))); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := k.run(ctx, *times, *within, rand.New(rand.NewPCG(*seed, 0)))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "killer:", err)
 		os.Exit(1)
 	}
@@ -50,7 +55,7 @@ type killer struct {
 	folder    string // of temporary files and results
 }
 
-func (k *killer) run(times int, within time.Duration, random *rand.Rand) (err error) {
+func (k *killer) run(ctx context.Context, times int, within time.Duration, random *rand.Rand) (err error) {
 	if k.folder, err = os.MkdirTemp("", "informerlab-killer-"); err != nil {
 		return err
 	}
@@ -64,13 +69,15 @@ func (k *killer) run(times int, within time.Duration, random *rand.Rand) (err er
 	}
 	for n := range times {
 		after := time.Duration(random.Int64N(int64(within)))
-		if err := k.kill(n, after, n%2 == 0); err != nil {
+		if err := k.kill(ctx, n, after, n%2 == 0); err != nil {
 			return fmt.Errorf("gate %d, killed after %v: %w", n+1, after.Round(time.Millisecond), err)
 		}
 	}
 	began := time.Now()
-	gate, output := k.gate(times)
-	if err := gate.Run(); err != nil && gate.ProcessState.ExitCode() != 3 {
+	gate, output := k.gate(ctx, times)
+	if err := gate.Run(); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil && gate.ProcessState.ExitCode() != 3 {
 		return fmt.Errorf("the gate after them: %w\n%s", err, output)
 	}
 	took := time.Since(began).Round(time.Second)
@@ -86,18 +93,20 @@ const mark = "INFORMERLAB_KILLER"
 
 func (k *killer) mark(n int) string { return fmt.Sprintf("%s=%d-%d", mark, os.Getpid(), n) }
 
-func (k *killer) gate(n int) (*exec.Cmd, *bytes.Buffer) {
-	command := exec.Command(k.lab, "gate", "-quick", "-base", k.base, "-out", k.results())
+// gate returns a gate that ends, with all that it starts, when ctx does.
+func (k *killer) gate(ctx context.Context, n int) (*exec.Cmd, *bytes.Buffer) {
+	command := exec.CommandContext(ctx, k.lab, "gate", "-quick", "-base", k.base, "-out", k.results())
 	command.Env = append(os.Environ(), "TMPDIR="+k.temporary(), k.mark(n))
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	return command, &output
 }
 
 // kill ends one gate and looks at what it leaves.
-func (k *killer) kill(n int, after time.Duration, hard bool) error {
-	gate, output := k.gate(n)
+func (k *killer) kill(ctx context.Context, n int, after time.Duration, hard bool) error {
+	gate, output := k.gate(ctx, n)
 	if err := gate.Start(); err != nil {
 		return err
 	}
@@ -115,6 +124,9 @@ func (k *killer) kill(n int, after time.Duration, hard bool) error {
 			return err
 		}
 		<-ended
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	status := gate.ProcessState.ExitCode()
 	if how == "SIGINT" && status != 130 && status != 0 && status != 3 {
