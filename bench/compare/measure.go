@@ -38,11 +38,11 @@ type Plan struct {
 	Progress  *run.Progress
 }
 
-// controlEvery returns in one of how many blocks controls take part. In all of
-// them they would take up to half of the time, of which base and head have more
-// need: a control has to show a difference larger than is looked for, or none. But
-// of few blocks they need all.
-func (p *Plan) controlEvery() int { return max(1, min(p.MaxBlocks/16, 2)) }
+// controlBlocks is after how many blocks controls are known well enough to take part
+// in few. In all of them they would take up to half of the time, of which base and
+// head have more need: a control has to show a difference larger than is looked for,
+// or none.
+var controlBlocks = stats.Fewest(1, stats.Alpha) + spareBlocks
 
 // arms returns all arms, those of one buffer beside each other.
 func (p *Plan) arms() (arms []run.Arm) {
@@ -51,17 +51,17 @@ func (p *Plan) arms() (arms []run.Arm) {
 		controls = p.Buffers[0].Name
 	}
 	for _, b := range p.Buffers {
-		arm := func(side string, command []string, spin float64, every int) {
+		arm := func(side string, command []string, spin float64, settled int) {
 			arms = append(arms, run.Arm{
 				Buffer: b.Name, Traits: b.Traits, Command: command, Side: side,
-				Procs: p.Procs, Spin: spin, Every: every,
+				Procs: p.Procs, Spin: spin, Settled: settled,
 			})
 		}
-		arm(Base, p.Base, 0, 1)
-		arm(Head, p.Head, p.Inject, 1)
+		arm(Base, p.Base, 0, 0)
+		arm(Head, p.Head, p.Inject, 0)
 		if b.Name == controls {
-			arm(Again, p.Base, 0, p.controlEvery())
-			arm(Slowed, p.Base, p.Percent, p.controlEvery())
+			arm(Again, p.Base, 0, controlBlocks)
+			arm(Slowed, p.Base, p.Percent, controlBlocks)
 		}
 	}
 	return arms
@@ -110,7 +110,9 @@ func (p *Plan) decided(slices []run.Slice) bool {
 		}
 	}
 	for _, control := range c.Controls {
-		if control.Estimate.Blocks <= stats.Fewest(1, stats.Alpha) {
+		r := control.Row
+		r.Floor = max(r.Floor, p.Percent/100)
+		if !narrow(r, controlBlocks) {
 			return false
 		}
 	}

@@ -60,10 +60,10 @@ type Arm struct {
 	Procs int     // GOMAXPROCS of the worker; 0 = this process's
 	Spin  float64 // percent by which each run is made longer: see worker.Request
 	Bare  bool    // runs are not watched, to show what watching costs: see worker.Session
-	// Every lets the arm take part in the first of so many blocks only, for what
-	// needs less precision than the others; 0 = in all. It is blocks rather than
+	// Settled is the number of blocks after which the arm takes part in every fourth
+	// only, as by then it is known well enough; 0 = in all. It is blocks rather than
 	// rounds, as a process that has run less often is faster.
-	Every int
+	Settled int
 }
 
 // String returns the arm's label.
@@ -218,7 +218,7 @@ func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block,
 // armsOf returns the arms that take part in a block.
 func (d *driver) armsOf(block *Block) (arms []Arm) {
 	for _, arm := range d.Arms {
-		if (block.Number-1)%max(1, arm.Every) == 0 {
+		if after := block.Number - arm.Settled; arm.Settled == 0 || after <= 0 || after%4 == 0 {
 			arms = append(arms, arm)
 		}
 	}

@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&k.base, "base", "HEAD", "git `ref` that the gates compare with")
 	times := flag.Int("times", 20, "gates to kill")
 	seed := flag.Uint64("seed", 1, "of the times")
-	within := flag.Duration("within", 25*time.Second, "a gate is killed at the latest after this `time`")
+	within := flag.Duration("within", 20*time.Second, "a gate is killed at the latest after this `time`")
 	flag.Parse()
 	if flag.NArg() > 0 || *times < 0 || *within <= 0 {
 		fmt.Fprintln(os.Stderr, "killer: expected no arguments, -times from 0 and -within a time")
@@ -67,14 +67,19 @@ func (k *killer) run(ctx context.Context, times int, within time.Duration, rando
 	if err != nil {
 		return err
 	}
-	for n := range times {
+	n := 0
+	for killed := 0; killed < times; n++ { // those that end before do not count
 		after := time.Duration(random.Int64N(int64(within)))
-		if err := k.kill(ctx, n, after, n%2 == 0); err != nil {
+		was, err := k.kill(ctx, n, after, killed%2 == 0)
+		if err != nil {
 			return fmt.Errorf("gate %d, killed after %v: %w", n+1, after.Round(time.Millisecond), err)
+		}
+		if was {
+			killed++
 		}
 	}
 	began := time.Now()
-	gate, output := k.gate(ctx, times)
+	gate, output := k.gate(ctx, n)
 	if err := gate.Run(); ctx.Err() != nil {
 		return ctx.Err()
 	} else if err != nil && gate.ProcessState.ExitCode() != 3 {
@@ -104,11 +109,12 @@ func (k *killer) gate(ctx context.Context, n int) (*exec.Cmd, *bytes.Buffer) {
 	return command, &output
 }
 
-// kill ends one gate and looks at what it leaves.
-func (k *killer) kill(ctx context.Context, n int, after time.Duration, hard bool) error {
+// kill ends one gate and looks at what it leaves. It reports whether the gate had not
+// ended before.
+func (k *killer) kill(ctx context.Context, n int, after time.Duration, hard bool) (was bool, err error) {
 	gate, output := k.gate(ctx, n)
 	if err := gate.Start(); err != nil {
-		return err
+		return false, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- gate.Wait() }()
@@ -121,25 +127,26 @@ func (k *killer) kill(ctx context.Context, n int, after time.Duration, hard bool
 		how = "not at all, as it had ended"
 	case <-time.After(after):
 		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return err
+			return false, err
 		}
 		<-ended
+		was = true
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	status := gate.ProcessState.ExitCode()
 	if how == "SIGINT" && status != 130 && status != 0 && status != 3 {
-		return fmt.Errorf("found status %d, expected 130\n%s", status, output)
+		return was, fmt.Errorf("found status %d, expected 130\n%s", status, output)
 	}
 	if err := k.quiet(n); err != nil {
-		return err
+		return was, err
 	}
 	runs, err := k.readable()
 	last := strings.Split(strings.TrimSpace(output.String()), "\n")
 	fmt.Printf("gate %d: %s after %v in %q; %d results folders can be read\n",
 		n+1, how, after.Round(time.Millisecond), last[len(last)-1], runs)
-	return err
+	return was, err
 }
 
 // quiet waits until nothing runs any more that a gate has started.
