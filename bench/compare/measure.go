@@ -26,7 +26,7 @@ type Plan struct {
 	Controls   string // the buffer that gets them; "" = the first
 	Rules
 	Inject float64 // percent by which Head is made slower, to try the comparison itself
-	Procs  int     // GOMAXPROCS of workers; at 1 they run in duets
+	Procs  int     // GOMAXPROCS of workers; at 1 closed loops run in duets
 	Rounds int
 	// A comparison ends with the first block after which all intervals are
 	// narrow enough for a verdict, or before the block that would not be over

@@ -1,6 +1,6 @@
 // Package overhead measures what the lab itself costs: the same pipeline with the
-// lab on and with it off, in blocks of fresh processes that run at the same time on
-// one processor.
+// lab on and with it off, in blocks of fresh processes: in closed loops at the same
+// time on one processor, in open ones by turns.
 //
 //	            ┌ on:  check each call, measure latencies, sample the backlog
 //	pipeline ─▶ │                                                             ─▶ cpu-ns/event of either

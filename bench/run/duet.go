@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"informerlab/loadgen"
 )
 
 // Duets. A machine that others use is not slow evenly: it changes its speed many
@@ -17,36 +19,27 @@ import (
 // 2020), who gave each of two programs a processor of its own.
 //
 // What the clock shows is then no property of one arm: see worker.Result.Share.
-// Where a process cannot be pinned, arms run by turns.
-
-// processors returns those to be used for duets, or none if there are to be none.
-func (p *Plan) processors() []int {
-	if !p.Duets {
-		return nil
-	}
-	return Processors()
-}
-
-func (d *driver) duets() bool { return len(d.cpus) > 0 }
+// Open loops run by turns all the same, as they wait for the clock, and who wakes
+// the processor pays for the others; so do all arms where processes cannot be pinned.
 
 // processor returns where the workers of one workload of a block run: in duets on
 // any one.
-func (d *driver) processor(rng *rand.Rand) int {
-	if d.duets() {
-		return d.cpus[rng.IntN(len(d.cpus))]
+func (p *Plan) processor(w loadgen.Workload, rng *rand.Rand) int {
+	if all := Processors(); p.Duets && !w.Open() && len(all) > 0 {
+		return all[rng.IntN(len(all))]
 	}
 	return anyProcessor
 }
 
-// grouped returns which arms run at the same time, one group after the other.
-func (d *driver) grouped(processes []*process, order []int) (groups [][]int) {
+// grouped returns which processes run at the same time, one group after the other.
+func grouped(processes []*process, order []int) (groups [][]int) {
 	place := map[string]int{} // by buffer
 	for _, i := range order {
-		buffer := processes[i].arm.Buffer
-		at, known := place[buffer]
-		if !known || !d.duets() {
+		p := processes[i]
+		at, known := place[p.arm.Buffer]
+		if !known || !p.pinned() {
 			at = len(groups)
-			place[buffer] = at
+			place[p.arm.Buffer] = at
 			groups = append(groups, nil)
 		}
 		groups[at] = append(groups[at], i)

@@ -11,6 +11,7 @@ import (
 
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
+	"informerlab/loadgen"
 )
 
 // TestDuets runs two arms that wait for each other in every round, on the same
@@ -54,4 +55,21 @@ func TestDuetsFail(t *testing.T) {
 	folder := create(t, p)
 	require.ErrorContains(t, run.Execute(t.Context(), p, folder), "3 calls are lost")
 	assert.Equal(t, "failed", manifest(t, folder).Status)
+}
+
+// TestOpenLoopsRunByTurns keeps what the clock shows of them.
+func TestOpenLoopsRunByTurns(t *testing.T) {
+	p := plan(t, "fast", "fast")
+	p.Arms[0].Side, p.Arms[1].Side = "base", "head"
+	open, err := loadgen.ParseWorkload("steady:rate=1000")
+	require.NoError(t, err)
+	p.Duets, p.Workloads = true, []loadgen.Workload{open}
+	folder := create(t, p)
+	require.NoError(t, run.Execute(t.Context(), p, folder))
+	recorded, err := run.Open(folder.Path)
+	require.NoError(t, err)
+	require.NotEmpty(t, recorded.Slices)
+	for _, s := range recorded.Slices {
+		assert.Contains(t, s.Values, worker.NSPerEvent)
+	}
 }

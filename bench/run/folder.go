@@ -61,7 +61,7 @@ type Manifest struct {
 	PlannedBlocks int         `json:"planned_blocks"`
 	PlannedRounds int         `json:"planned_rounds"`
 	Profile       bool        `json:"profile,omitempty"`
-	Duets         bool        `json:"duets,omitempty"` // arms of a buffer ran at the same time on one processor
+	Duets         bool        `json:"duets,omitempty"` // in closed loops the arms of a buffer ran at the same time
 	Started       time.Time   `json:"started"`
 	Finished      *time.Time  `json:"finished,omitempty"`
 	Status        string      `json:"status"` // running, complete, interrupted or failed
@@ -154,7 +154,7 @@ func newManifest(p *Plan, now time.Time) Manifest {
 	m := Manifest{
 		Schema: schema, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
 		Args: relative(p.Args), PlannedBlocks: p.Blocks, PlannedRounds: p.Rounds, Profile: p.Profile,
-		Duets: len(p.processors()) > 0, Blocks: []*Block{}, Kept: map[string]int64{},
+		Duets: p.Duets && len(Processors()) > 0, Blocks: []*Block{}, Kept: map[string]int64{},
 	}
 	for _, arm := range p.Arms {
 		m.Arms = append(m.Arms, ArmInfo{arm.Buffer, arm.Side, arm.Procs, arm.Spin, arm.Traits})

@@ -23,6 +23,7 @@ import (
 // A process is one running worker. One goroutine at a time talks to it.
 type process struct {
 	arm     Arm
+	cpu     int // on which it runs, or anyProcessor
 	command *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
@@ -42,7 +43,7 @@ const anyProcessor = -1
 
 // startProcess starts the worker of an arm, to stay on one processor or not.
 func startProcess(arm Arm, cpu int) (*process, error) {
-	p := &process{arm: arm, command: exec.Command(arm.Command[0], arm.Command[1:]...), stderr: &tail{}}
+	p := &process{arm: arm, cpu: cpu, command: exec.Command(arm.Command[0], arm.Command[1:]...), stderr: &tail{}}
 	// In a group of its own it does not get the terminal's Ctrl-C: the driver
 	// decides when workers end. If the driver dies, a worker sees the end of
 	// its input.
@@ -61,7 +62,7 @@ func startProcess(arm Arm, cpu int) (*process, error) {
 	}
 	p.in, p.out = in, bufio.NewReader(out)
 	start := p.command.Start
-	if cpu != anyProcessor {
+	if p.pinned() {
 		start = func() error { return Pinned(cpu, p.command.Start) }
 	}
 	if err := start(); err != nil {
@@ -73,6 +74,9 @@ func startProcess(arm Arm, cpu int) (*process, error) {
 	}
 	return p, nil
 }
+
+// pinned reports whether the process runs on one processor, beside others.
+func (p *process) pinned() bool { return p.cpu != anyProcessor }
 
 func (p *process) prepare(ctx context.Context, w loadgen.Workload) error {
 	described, err := w.MarshalText()

@@ -84,7 +84,7 @@ type Plan struct {
 	Blocks    int    // 0 = what each workload has by default
 	Rounds    int    // 0 = what each workload has by default
 	Seed      uint64 // of the order
-	Duets     bool   // run the arms of a buffer at the same time on one processor (if not on Linux, by turns)
+	Duets     bool   // in closed loops run the arms of a buffer at the same time on one processor
 	Profile   bool   // profile each arm in a process of its own afterwards
 	Timelines bool   // have one taken in every round, not only in the first of a block
 	Args      []string
@@ -116,14 +116,13 @@ func (p *Plan) rounds(w loadgen.Workload) int {
 type driver struct {
 	*Plan
 	folder *Folder
-	cpus   []int // for duets; none: arms run by turns
 }
 
 // Execute measures what the plan says and writes it into the folder block by
 // block. It returns ctx's error if that ended first; the folder then holds what
 // was measured until then. Execute waits for all processes it started.
 func Execute(ctx context.Context, p *Plan, folder *Folder) error {
-	d := &driver{Plan: p, folder: folder, cpus: p.processors()}
+	d := &driver{Plan: p, folder: folder}
 	d.Progress.plan(d.units())
 	err := d.measure(ctx)
 	if err == nil && p.Profile {
@@ -186,7 +185,7 @@ func (d *driver) measure(ctx context.Context) error {
 // workload measures the arms of a block under one workload in fresh processes.
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
 	arms := d.armsOf(block)
-	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w, d.processor(rng))
+	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w, d.processor(w, rng))
 	defer func() { stop(processes) }()
 	if err != nil {
 		return err
@@ -230,7 +229,7 @@ func (d *driver) armsOf(block *Block) (arms []Arm) {
 func (d *driver) round(
 	ctx context.Context, processes []*process, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
-	groups := d.grouped(processes, order)
+	groups := grouped(processes, order)
 	r := &round{
 		order: slices.Concat(groups...),
 		began: make([]time.Time, len(processes)), results: make([]*worker.Result, len(processes)),
@@ -243,7 +242,7 @@ func (d *driver) round(
 	}
 	for i, p := range processes {
 		result := r.results[i]
-		if d.duets() {
+		if p.pinned() {
 			result.Share()
 		}
 		if err := fitness.same(p.arm, result); err != nil {
