@@ -16,16 +16,16 @@ import (
 	"informerlab/bench/worker"
 )
 
-// Options say where the code is and how much is measured of each mutant.
-type Options struct {
+// options say where the code is and how much is measured of each mutant.
+type options struct {
 	Root    string  // the module's folder
 	Blocks  int     // pairs of fresh processes
 	Runs    int     // that are timed in each process
 	Seconds float64 // that each process is profiled, about
 }
 
-// A Finding is what was measured of one mutant.
-type Finding struct {
+// A finding is what was measured of one mutant.
+type finding struct {
 	*Mutant
 	CPU, Wall float64       // time an event, mutant over base: the median over blocks
 	Top       []flame.Frame // what grew most, means for one run
@@ -43,10 +43,10 @@ const (
 )
 
 // Slower reports whether the mutant costs more than the base.
-func (f *Finding) Slower() bool { return max(f.CPU, f.Wall) >= least }
+func (f *finding) Slower() bool { return max(f.CPU, f.Wall) >= least }
 
 // Explained reports whether a guilty function is among the first three.
-func (f *Finding) Explained() bool { return f.Rank > 0 && f.Rank <= places }
+func (f *finding) Explained() bool { return f.Rank > 0 && f.Rank <= places }
 
 // sampleTypes are what is compared, by kind of profile.
 var sampleTypes = map[string]string{
@@ -55,7 +55,7 @@ var sampleTypes = map[string]string{
 
 // explain measures one mutant against the program base. folder is for what is
 // built and profiled.
-func explain(ctx context.Context, base, folder string, m *Mutant, o Options) (*Finding, error) {
+func explain(ctx context.Context, base, folder string, m *Mutant, o options) (*finding, error) {
 	began := time.Now()
 	mutant, err := build(ctx, o.Root, folder, m)
 	if err != nil {
@@ -75,7 +75,7 @@ func explain(ctx context.Context, base, folder string, m *Mutant, o Options) (*F
 			}
 		}
 	}
-	f := &Finding{Mutant: m, CPU: ratio(sides[1].cpu, sides[0].cpu), Wall: ratio(sides[1].wall, sides[0].wall)}
+	f := &finding{Mutant: m, CPU: ratio(sides[1].cpu, sides[0].cpu), Wall: ratio(sides[1].wall, sides[0].wall)}
 	err = f.rank(sides[1], sides[0])
 	f.Took = time.Since(began)
 	return f, err
@@ -118,7 +118,7 @@ func (s *side) mean() (*profile.Profile, error) {
 }
 
 // rank looks for the guilty among what grew most.
-func (f *Finding) rank(head, base *side) error {
+func (f *finding) rank(head, base *side) error {
 	after, err := head.mean()
 	if err != nil {
 		return err

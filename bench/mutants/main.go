@@ -19,7 +19,7 @@ import (
 func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	o := Options{}
+	o := options{}
 	only := flags.String("run", "", "measure only mutants whose names match this regular expression")
 	flags.StringVar(&o.Root, "root", ".", "the module's folder")
 	flags.IntVar(&o.Blocks, "blocks", 5, "pairs of fresh processes for each mutant")
@@ -40,11 +40,11 @@ func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 			chosen = append(chosen, m)
 		}
 	}
-	var tally Tally
+	var t tally
 	status := 2
 	if err == nil {
 		status = 1
-		tally, err = Run(ctx, chosen, o, out)
+		t, err = run(ctx, chosen, o, out)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -54,16 +54,16 @@ func Main(ctx context.Context, args []string, out, stderr io.Writer) int {
 		return status
 	}
 	fmt.Fprintf(out, "%d of %d are slower here, and %d of those have a guilty function among the first %d\n",
-		tally.Slower, tally.All, tally.Explained, places)
-	return tally.status()
+		t.Slower, t.All, t.Explained, places)
+	return t.status()
 }
 
-// A Tally counts mutants.
-type Tally struct{ All, Slower, Explained int }
+// A tally counts mutants.
+type tally struct{ All, Slower, Explained int }
 
 // status demands that of twelve that are slower eleven are explained. One that was
 // asked for alone must be.
-func (t Tally) status() int {
+func (t tally) status() int {
 	switch {
 	case 12*t.Explained < 11*t.Slower:
 		return 1
@@ -73,10 +73,10 @@ func (t Tally) status() int {
 	return 0
 }
 
-// Run measures mutants one after the other and writes a line about each to out as
+// run measures mutants one after the other and writes a line about each to out as
 // it comes. Nothing else should run on the machine meanwhile. When ctx ends it
 // kills what it started and returns an error.
-func Run(ctx context.Context, all []Mutant, o Options, out io.Writer) (t Tally, err error) {
+func run(ctx context.Context, all []Mutant, o options, out io.Writer) (t tally, err error) {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return t, fmt.Errorf("mutants: %w", err)
@@ -111,7 +111,7 @@ const line = "%-20s %-7s %6s %6s  %-4s %11s %5s  %s\n"
 
 // write prints the line of a mutant and, if it is not explained, what is named
 // instead. Figures of growth are means for one run.
-func (f *Finding) write(out io.Writer) {
+func (f *finding) write(out io.Writer) {
 	rank, growth := "-", "-"
 	if f.Rank > 0 {
 		rank, growth = fmt.Sprint(f.Rank), f.amount(f.Rank-1)
@@ -129,7 +129,7 @@ func (f *Finding) write(out io.Writer) {
 }
 
 // amount returns how much a function of the list has grown.
-func (f *Finding) amount(place int) string {
+func (f *finding) amount(place int) string {
 	unit := "ms" // profiles have nanoseconds, or bytes
 	if f.Kind == "heap" {
 		unit = "MB"

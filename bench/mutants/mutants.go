@@ -96,7 +96,7 @@ func (m *Mutant) Overlay(root, folder string) (path string, err error) {
 
 // measure lets a fresh process of a program time some runs of a mutant's workload
 // and then profile it for about so many seconds.
-func measure(ctx context.Context, path string, m *Mutant, prefix string, o Options) ([]*worker.Result, error) {
+func measure(ctx context.Context, path string, m *Mutant, prefix string, o options) ([]*worker.Result, error) {
 	requests := []worker.Request{
 		{Op: worker.OpPrepare, Contestant: m.Buffer, Workload: m.Workload}, {Op: worker.OpWarm},
 	}

@@ -97,31 +97,31 @@ func TestApplyWantsTheTextOnce(t *testing.T) {
 func TestFindings(t *testing.T) {
 	m := &Mutant{Name: "m", What: "slow", Kind: "cpu", Guilty: []string{"a.f"}}
 	top := []flame.Frame{{Function: "a.x", Head: 9e6}, {Function: "informerlab/a.f", Base: 1e6, Head: 3e6}}
-	explained := Finding{Mutant: m, CPU: 1.5, Wall: 0.9, Top: top, Rank: 2}
+	explained := finding{Mutant: m, CPU: 1.5, Wall: 0.9, Top: top, Rank: 2}
 	var out bytes.Buffer
 	explained.write(&out)
 	assert.Regexp(t, `^m +cpu +1\.50x +0\.90x +2 +\+2 ms +0 s +a\.f: slow\n$`, out.String())
 	for _, f := range []struct {
-		Finding
+		finding
 		slower, explained bool
 	}{
 		{explained, true, true},
-		{Finding{Mutant: m, CPU: 1.01, Wall: 1.2, Rank: 3}, true, true},
-		{Finding{Mutant: m, CPU: 1.5, Wall: 1.2, Rank: 4}, true, false},
-		{Finding{Mutant: m, CPU: 1.04, Wall: 1.04, Rank: 1}, false, true},
-		{Finding{Mutant: m, CPU: 2}, true, false},
+		{finding{Mutant: m, CPU: 1.01, Wall: 1.2, Rank: 3}, true, true},
+		{finding{Mutant: m, CPU: 1.5, Wall: 1.2, Rank: 4}, true, false},
+		{finding{Mutant: m, CPU: 1.04, Wall: 1.04, Rank: 1}, false, true},
+		{finding{Mutant: m, CPU: 2}, true, false},
 	} {
 		assert.Equal(t, f.slower, f.Slower())
 		assert.Equal(t, f.explained, f.Explained())
 	}
 	out.Reset()
-	missed := Finding{Mutant: m, CPU: 2, Top: top[:1]}
+	missed := finding{Mutant: m, CPU: 2, Top: top[:1]}
 	missed.write(&out)
 	assert.Regexp(t, `-  +-.*\n +1 +\+9 ms +not a\.x\n$`, out.String())
 }
 
 func TestStatus(t *testing.T) {
-	for tally, want := range map[Tally]int{
+	for tally, want := range map[tally]int{
 		{12, 12, 12}: 0, {12, 12, 11}: 0, {12, 12, 10}: 1, {16, 15, 14}: 0, {1, 1, 0}: 1, {1, 1, 1}: 0,
 		{16, 11, 11}: 3, {}: 3,
 	} {
