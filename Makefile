@@ -11,7 +11,7 @@ help: ## print this menu
 test: ## run all tests, those of the nested module too
 	scripts/each-module go test ./...
 
-bench: ## measure reference, ring and client-go under the default workloads (5 minutes)
+bench: ## measure reference, ring and client-go under the default workloads (4 minutes)
 	@scripts/build
 	@.build/lab run $(ARGS)
 
@@ -19,7 +19,7 @@ bench-quick: ## the same in a minute, with fewer workloads and less sharply
 	@scripts/build
 	@.build/lab run -suite quick $(ARGS)
 
-bench-full: ## every figure of the report, in 20 minutes; killed, lab resume goes on
+bench-full: ## every figure of the report, in 10 minutes; killed, lab resume goes on
 	@scripts/build
 	@.build/lab run -suite full $(ARGS)
 

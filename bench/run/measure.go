@@ -89,7 +89,7 @@ var Suites = []Suite{
 	{
 		// Rates reach beyond what reference and client-go can take with eight
 		// handlers, so that the knee of each is seen.
-		"full", "every figure of the report, in some 20 minutes",
+		"full", "every figure of the report, in some ten minutes",
 		[]string{"reference", "ring", "chunked", "coalescing", "bounded:drop-oldest,cap=1024", "client-go"},
 		[]string{
 			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
