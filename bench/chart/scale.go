@@ -215,7 +215,11 @@ func Times(v float64) string {
 	case v >= .0995:
 		return strconv.FormatFloat(v, 'f', 2, 64) + "×"
 	}
-	return strconv.FormatFloat(v, 'f', 3, 64) + "×"
+	decimals := 3
+	if v > 0 && v < .00995 { // two figures
+		decimals = 1 - int(math.Floor(math.Log10(v)))
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64) + "×"
 }
 
 // Percent writes a share of 1.
