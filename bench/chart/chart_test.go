@@ -24,8 +24,9 @@ func TestFormats(t *testing.T) {
 		chart.Bytes(1024): "1 KiB", chart.Bytes(1.5 * (1 << 20)): "1.5 MiB", chart.Bytes(1023.9): "1 KiB",
 		chart.Count(1_000_000): "1 M", chart.Count(0.05): "0.05", chart.Count(-2000): "-2 k",
 		chart.Times(0.0721): "0.072×", chart.Times(0.27): "0.27×", chart.Times(14.02): "14.0×",
-		chart.Times(120): "120×", chart.Times(0.0072): "0.0072×", chart.Times(0.00032): "0.00032×", chart.Times(0): "0.000×",
-		chart.Percent(.031): "3.1 %", chart.Change(1.021): "+2.1 %", chart.Change(.95): "−5 %", chart.Change(1): "0 %",
+		chart.Times(120): "120×", chart.Times(0.0072): "0.0072×", chart.Times(0): "0.000×",
+		chart.Times(0.00032): "0.00032×",
+		chart.Percent(.031):  "3.1 %", chart.Change(1.021): "+2.1 %", chart.Change(.95): "−5 %", chart.Change(1): "0 %",
 	} {
 		assert.Equal(t, want, got)
 	}
