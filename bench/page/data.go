@@ -179,6 +179,24 @@ func (d *data) bound(row run.Row, unit string) bool {
 	return unit == worker.P99 && has && told && late.middle > s.middle/10
 }
 
+// A figure that is but a bound has the mark, of which the legend tells.
+const (
+	boundMark   = " †"
+	boundLegend = "† is a bound: more than a tenth of it may be the generator's lateness."
+)
+
+// bounds reports whether a figure that decides who wins is but a bound.
+func (d *data) bounds() bool {
+	for _, w := range d.in.Winners {
+		for _, a := range d.arms {
+			if d.bound(a.row(w.Workload), w.Unit) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // arm returns the one of a row, or nil.
 func (d *data) arm(buffer, side string) *arm {
 	for _, a := range d.arms {

@@ -118,6 +118,7 @@ func quote(arg string) string {
 // A winnerView is a line of the summary.
 type winnerView struct {
 	Workload, Verdict, Metric, Note string
+	Name                            template.HTML // of the workload, which may break at commas
 	Arms                            []armView
 	Others, Unranked                []armView // with their figures
 }
@@ -153,6 +154,7 @@ func (d *data) winners() (views []winnerView) {
 	for _, w := range d.in.Winners {
 		u := unitOf(w.Unit)
 		v := winnerView{Workload: w.Workload, Metric: u.meaning, Note: w.Note, Verdict: "undecided"}
+		v.Name = template.HTML(strings.ReplaceAll(template.HTMLEscapeString(w.Workload), ",", ",<wbr/>"))
 		switch len(w.Buffers) {
 		case 0:
 		case 1:
@@ -165,7 +167,7 @@ func (d *data) winners() (views []winnerView) {
 			if s, has := d.get(a.row(w.Workload), w.Unit); has {
 				view.Figure = u.format(s.middle)
 				if d.bound(a.row(w.Workload), w.Unit) {
-					view.Figure += ", a bound"
+					view.Figure += boundMark
 				}
 			}
 			switch {

@@ -91,6 +91,7 @@ type view struct {
 	Swatches            []swatch
 	Arms                []armView
 	Lossy               bool
+	Bounds              string // what is to be said of them, if there are any
 	Figures             []figure
 	Contracts           []contract
 	Links               []link
@@ -127,6 +128,9 @@ func Write(w io.Writer, in Input) error {
 		Status: in.Run.Manifest.Status, Facts: facts(in.Run), Commands: d.commands(),
 		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Swatches: d.swatches(),
 		Contracts: d.contracts(), Links: links(in.Links), Lossy: d.lossy(),
+	}
+	if d.bounds() {
+		v.Bounds = boundLegend
 	}
 	for _, f := range in.Run.Manifest.Fitness {
 		if s := f.String(); s != "" {

@@ -24,7 +24,7 @@ func Readme(text []byte, in Input) ([]byte, error) {
 		return nil, fmt.Errorf("page: readme: found %d and %d marks, expected one %q and one %q after it",
 			begins, ends, ReadmeBegin, ReadmeEnd)
 	}
-	d, bounds := newData(&in), false
+	d := newData(&in)
 	rows := [][]string{{"workload", "figure"}}
 	for _, a := range d.arms {
 		rows[0] = append(rows[0], a.label())
@@ -43,8 +43,7 @@ func Readme(text []byte, in Input) ([]byte, error) {
 				cell = u.format(s.middle)
 			}
 			if d.bound(a.row(l.label), name) {
-				cell += " †"
-				bounds = true
+				cell += boundMark
 			}
 			if d.wins(l.label, a) {
 				cell = "**" + cell + "**"
@@ -59,8 +58,8 @@ func Readme(text []byte, in Input) ([]byte, error) {
 	fmt.Fprintf(&b, "\nMedians over process blocks of [results/%s](results/%s/summary.md), measured on %s by\n"+
 		"commit %s; bold is the winner, or those that tie.", d.folder, d.folder,
 		in.Run.Manifest.Started.UTC().Format("2006-01-02"), in.Run.Manifest.Environment.ShortCommit())
-	if bounds {
-		b.WriteString(" † A bound: more than a tenth of it may be the generator's.")
+	if d.bounds() {
+		b.WriteString(" " + boundLegend)
 	}
 	if d.lossy() {
 		b.WriteString(" ≠ loses or merges notifications, and is not ranked.")

@@ -52,6 +52,9 @@ func Summary(w io.Writer, in Input) error {
 		}
 	}
 	table(&text, rows)
+	if d.bounds() {
+		text.WriteString("\n" + boundLegend + "\n")
+	}
 	if d.lossy() {
 		text.WriteString("\n≠ loses or merges notifications: it does other work, and is not ranked.\n")
 	}
