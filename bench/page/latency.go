@@ -112,7 +112,9 @@ func (d *data) lateness(workloads []string) string {
 	return " The generator's own lateness, which is in it, was at most " + chart.Nanoseconds(worst) + " at p99."
 }
 
-// kneeAt is how many times the p99 at the lowest load the p99 at the knee is.
+// kneeAt is how many times its least the median latency is from the knee on. It is
+// the median, as the p99 grows as much where a collection or a wake-up falls into
+// the hundredth.
 const kneeAt = 10
 
 // load draws latency over the offered load, for workloads that were run at
@@ -200,34 +202,41 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 	return &figure{
 		Title: "Latency against load: " + group[0].without(key), Panels: panels,
 		Measure: d.measure(labels(group), d.arms),
-		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the first load at "+
-			"which p99 is more than %d times what it is at the lowest.", kneeAt) + d.lateness(labels(group)),
+		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the load from which "+
+			"on the median is more than %d times its least: what is offered is more than what is taken.", kneeAt) + d.lateness(labels(group)),
 	}
 }
 
 // overLoad is the line of one arm over the loads of a group.
 func (d *data) overLoad(a *arm, group []*load, key, name string) chart.Series {
 	line := chart.Series{Label: a.label(), Style: a.style, Line: true}
-	lowest := 0.0
 	for _, l := range group {
 		x, _ := l.number(key)
 		s, has := d.get(a.row(l.label), name)
 		if !has {
 			continue
 		}
-		if lowest == 0 {
-			lowest = s.middle
-		}
 		p := chart.Point{X: x, Y: s.middle, Low: s.low, High: s.high}
 		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label(), key, chart.Count(x), strings.TrimSuffix(name, "-ns"),
 			chart.Nanoseconds(s.middle))
-		if name == "p99-ns" && s.middle > kneeAt*lowest {
-			p.Mark = "knee " + knee(key, x)
-			lowest = math.Inf(1)
-		}
 		line.Points = append(line.Points, p)
 	}
+	if i := kneeOf(line.Points); name == "p50-ns" && i < len(line.Points) {
+		line.Points[i].Mark = "knee " + knee(key, line.Points[i].X)
+	}
 	return line
+}
+
+// kneeOf returns the first of the points from which on all are high, or their number.
+func kneeOf(points []chart.Point) int {
+	least, first := math.Inf(1), len(points)
+	for _, p := range points {
+		least = min(least, p.Y)
+	}
+	for first > 0 && points[first-1].Y > kneeAt*least {
+		first--
+	}
+	return first
 }
 
 // knee tells a load.
