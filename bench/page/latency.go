@@ -202,8 +202,9 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 	return &figure{
 		Title: "Latency against load: " + group[0].without(key), Panels: panels,
 		Measure: d.measure(labels(group), d.arms),
-		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the load from which "+
-			"on the median is more than %d times its least: what is offered is more than what is taken.", kneeAt) + d.lateness(labels(group)),
+		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the load from "+
+			"which on the median is more than %d times its least: what is offered is more than what is taken.",
+			kneeAt) + d.lateness(labels(group)),
 	}
 }
 
