@@ -92,3 +92,15 @@ func TestBadInput(t *testing.T) {
 	require.NoError(t, results.Write(&out, ""))
 	assert.Equal(t, "no results\n", out.String())
 }
+
+// TestZerosKeepTheirTable reads times of which one is nothing.
+func TestZerosKeepTheirTable(t *testing.T) {
+	raw := "BenchmarkPipeline/workload=x/buffer=reference 1 0 ns/event\n" +
+		"BenchmarkPipeline/workload=x/buffer=ring 1 5 ns/event\n"
+	results, err := report.Read(strings.NewReader(raw), "raw.txt")
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, results.Write(&text, ""))
+	assert.Regexp(t, `│ +reference +│ +ring +│`, text.String())
+	assert.NotContains(t, text.String(), "ns/event")
+}

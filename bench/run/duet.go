@@ -22,10 +22,18 @@ import (
 // Open loops run by turns all the same, as they wait for the clock, and who wakes
 // the processor pays for the others; so do all arms where processes cannot be pinned.
 
+// processors returns those for duets, or none if there are to be none.
+func (p *Plan) processors() []int {
+	if !p.Duets {
+		return nil
+	}
+	return Processors()
+}
+
 // processor returns where the workers of one workload of a block run: in duets on
 // any one.
 func (p *Plan) processor(w loadgen.Workload, rng *rand.Rand) int {
-	if all := Processors(); p.Duets && !w.Open() && len(all) > 0 {
+	if all := p.processors(); !w.Open() && len(all) > 0 {
 		return all[rng.IntN(len(all))]
 	}
 	return anyProcessor

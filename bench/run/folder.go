@@ -154,7 +154,7 @@ func newManifest(p *Plan, now time.Time) Manifest {
 	m := Manifest{
 		Schema: schema, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
 		Args: relative(p.Args), PlannedBlocks: p.Blocks, PlannedRounds: p.Rounds, Profile: p.Profile,
-		Duets: p.Duets && len(Processors()) > 0, Blocks: []*Block{}, Kept: map[string]int64{},
+		Duets: len(p.processors()) > 0, Blocks: []*Block{}, Kept: map[string]int64{},
 	}
 	for _, arm := range p.Arms {
 		m.Arms = append(m.Arms, ArmInfo{arm.Buffer, arm.Side, arm.Procs, arm.Spin, arm.Traits})
@@ -342,7 +342,8 @@ func (f *Folder) save(name string, content []byte) error {
 }
 
 // Replace replaces a file whole, or makes it, so that a reader never finds half of
-// it, and whoever is killed leaves the one or the other.
+// it, and whoever is killed leaves the one or the other. Two writers of one path must
+// not call it at the same time.
 func Replace(path string, content []byte) error {
 	if err := os.WriteFile(path+".new", content, 0o666); err != nil {
 		return fmt.Errorf("run: %w", err)

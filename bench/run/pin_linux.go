@@ -9,7 +9,7 @@ import (
 )
 
 // Processors returns the numbers of the processors that this process may use, or
-// none where processes cannot be pinned.
+// none where processes cannot be pinned. Any goroutine may call it.
 func Processors() (all []int) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
@@ -24,7 +24,8 @@ func Processors() (all []int) {
 }
 
 // Pinned calls do on one processor. The processes that do starts stay there, as they
-// inherit it from the thread that starts them.
+// inherit it from the thread that starts them. It returns the error of do, or one of
+// the system calls. Any number of goroutines may call it.
 func Pinned(cpu int, do func() error) error {
 	runtime.LockOSThread()
 	var before, one unix.CPUSet

@@ -63,12 +63,12 @@ type Result struct {
 	Reconciles int      `json:"reconciles,omitempty"` // keys that workers took from work queues
 	Stall      *Stalled `json:"stall,omitempty"`      // of a workload that stalls, the control too
 	Losses     *Losses  `json:"losses,omitempty"`     // of a contestant that is not lossless
-	Shared     bool     `json:"shared,omitempty"`     // see Share
+	Shared     bool     `json:"-"`                    // see Share
 }
 
 // Share notes that other runs shared the processor at the same time. Then what the
 // clock shows is no property of this one, nor what others did a disturbance, and
-// Metrics leaves both out.
+// both are left out, here and by Metrics. It is for who asked for the runs.
 func (r *Result) Share() {
 	r.Shared, r.Latency, r.Histogram = true, nil, ""
 	r.OthersCPU, r.Pressure = -1, -1

@@ -79,9 +79,9 @@ func (c *comparing) define(flags *flag.FlagSet) {
 }
 
 // What programs are compared by unless somebody says otherwise: every event goes
-// through every stage. At one processor a run takes some 30 ms, long enough for
-// the kernel to change many times between the arms of a duet; at more, where
-// arms take turns, the shorter the turns the better.
+// through every stage. At one processor a run is long enough for the kernel to
+// change many times between the arms of a duet; at more, where arms take turns, the
+// shorter the turns the better.
 const (
 	sharedComparison, sharedRounds = "saturate:listeners=1,events=40000", 8
 	turnsComparison, turnsRounds   = "saturate:listeners=1,events=8000", 60

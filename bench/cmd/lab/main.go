@@ -19,9 +19,9 @@
 // Tables go to standard output, progress and messages to standard error. The
 // exit status is 0, or 2 for a wrong command line or input that cannot be used
 // (nothing has been measured or written then) and for a gate that could not do its
-// work, 1 for a run that failed or a head
-// that is slower, 3 for a comparison without a verdict, 130 for what was
-// interrupted; what a run had measured until it failed or was interrupted is kept.
+// work, 1 for a run that failed or a head that is slower, 3 for a comparison without
+// a verdict, 130 for what was interrupted; what a run had measured until it failed or
+// was interrupted is kept.
 package main
 
 import (

@@ -108,6 +108,7 @@ func TestTrials(t *testing.T) {
 	foreign := filepath.Join(folder, "notes")
 	require.NoError(t, os.WriteFile(foreign, []byte("of somebody else"), 0o666))
 	refused(t, folder, "trials notes", "notes:1: found no trial")
+	assert.Zero(t, execute(t, folder, "busy", "1", "1").status, "it ends with its input, or never")
 	refused(t, folder, "busy 2 1", "expected a share")
 	refused(t, folder, "busy", "expected a share of the time and a seed")
 }

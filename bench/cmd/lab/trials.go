@@ -67,7 +67,8 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 	return err
 }
 
-// busy is the other program of trials: lab busy SHARE SEED.
+// busy is the other program of trials: lab busy SHARE SEED. It ends with its standard
+// input.
 func (l *lab) busy(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return usagef("busy: expected a share of the time and a seed")
@@ -82,7 +83,7 @@ func (l *lab) busy(ctx context.Context, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	go func() { // it ends with who started it
+	go func() { // the input ends with who started this
 		_, _ = io.Copy(io.Discard, l.in)
 		stop()
 	}()
