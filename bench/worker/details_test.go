@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"math"
 	"runtime"
 	"testing"
 	"time"
@@ -26,19 +27,24 @@ func detail(t *testing.T, r *worker.Result, unit string) float64 {
 }
 
 // TestSpinMakesRunsLonger injects a slowdown of a hundredfold, which is beyond
-// whatever else the machine does, by the clock and by processor time.
+// whatever else the machine does to the best of some runs, by the clock and by
+// processor time.
 func TestSpinMakesRunsLonger(t *testing.T) {
 	for _, procs := range []int{1, 2} {
 		func() {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			s := prepared(t, contestants.Ours()[1], "saturate:listeners=1,events=20000")
-			plain, err := s.Run()
-			require.NoError(t, err)
+			wall, cpu := int64(math.MaxInt64), int64(math.MaxInt64)
+			for range 5 {
+				plain, err := s.Run()
+				require.NoError(t, err)
+				wall, cpu = min(wall, plain.WallNS), min(cpu, plain.CPUNS)
+			}
 			s.Spin = 10_000
 			spun, err := s.Run()
 			require.NoError(t, err)
-			assert.Greater(t, spun.WallNS, 10*plain.WallNS, "%d processors", procs)
-			assert.Greater(t, spun.CPUNS, 10*plain.CPUNS, "%d processors", procs)
+			assert.Greater(t, spun.WallNS, 10*wall, "%d processors", procs)
+			assert.Greater(t, spun.CPUNS, 10*cpu, "%d processors", procs)
 		}()
 	}
 }
@@ -78,28 +84,41 @@ func TestSharedRunsHaveNoTimesByTheClock(t *testing.T) {
 	}
 }
 
+// watched runs a workload until enough was seen of it. A busy machine may keep
+// whoever looks from looking in time, though hardly ever ten times.
+func watched(t *testing.T, label string, enough func(*worker.Result) bool) *worker.Result {
+	t.Helper()
+	s := prepared(t, contestants.Ours()[1], label)
+	s.Timeline = true
+	for range 10 {
+		r, err := s.Run()
+		require.NoError(t, err)
+		require.NotEmpty(t, r.Timeline)
+		if enough(r) {
+			return r
+		}
+	}
+	require.Fail(t, "too little is seen of "+label)
+	return nil
+}
+
 // TestTimelineShowsAStall looks at how the backlog of a stopped handler grows and
 // drains, and at the histogram of an open loop.
 func TestTimelineShowsAStall(t *testing.T) {
-	s := prepared(t, contestants.Ours()[1], "stall:events=200000,keys=100")
-	s.Timeline = true
-	r, err := s.Run()
-	require.NoError(t, err)
-	require.NotEmpty(t, r.Timeline)
+	r := watched(t, "stall:events=200000,keys=100", func(r *worker.Result) bool {
+		return detail(t, r, worker.BacklogMax) > 1000
+	})
 	last := int64(-1)
 	for _, sample := range r.Timeline {
 		assert.Greater(t, sample.AtNS, last)
 		last = sample.AtNS
 		assert.Positive(t, sample.Heap)
 	}
-	assert.Greater(t, detail(t, r, worker.BacklogMax), 1000.0)
 	assert.Positive(t, detail(t, r, worker.OldestMax))
 
-	s = prepared(t, contestants.Ours()[1], "steady:events=2000,rate=20000")
-	s.Timeline = true
-	r, err = s.Run()
-	require.NoError(t, err)
-	assert.GreaterOrEqual(t, len(r.Timeline), int(time.Duration(r.WallNS)/(40*time.Millisecond)))
+	r = watched(t, "steady:events=2000,rate=20000", func(r *worker.Result) bool {
+		return len(r.Timeline) >= int(time.Duration(r.WallNS)/(10*time.Millisecond))
+	})
 	h, err := hdrhistogram.Decode([]byte(r.Histogram))
 	require.NoError(t, err)
 	assert.Equal(t, r.Latency.Count, h.TotalCount())

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,18 +16,67 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/worker"
 )
 
 // asLab is the environment variable that turns this test binary into lab, as
-// which it also starts itself as a worker.
-const asLab = "INFORMERLAB_TEST_LAB"
+// which it also starts itself as a worker; asMadeUp into a worker whose figures
+// are made up, and holds how many nanoseconds an event costs.
+const (
+	asLab    = "INFORMERLAB_TEST_LAB"
+	asMadeUp = "INFORMERLAB_TEST_MADE_UP"
+)
 
 func TestMain(m *testing.M) {
+	if cost := os.Getenv(asMadeUp); cost != "" {
+		os.Exit(madeUp(cost))
+	}
 	if os.Getenv(asLab) != "" {
 		main()
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// madeUp is a worker to which every event costs the same, but for what it is told
+// to spin.
+func madeUp(cost string) int {
+	ns, err := strconv.ParseFloat(cost, 64)
+	if err != nil {
+		return exitUsage
+	}
+	lines, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	for lines.Scan() {
+		var request worker.Request
+		var response worker.Response
+		if err := json.Unmarshal(lines.Bytes(), &request); err != nil {
+			return exitUsage
+		}
+		switch request.Op {
+		case worker.OpList:
+			response.Version = worker.Version
+			response.Contestants = []worker.Listing{{Name: "ring"}}
+		case worker.OpRun:
+			total := int64(1000 * ns * (1 + request.Spin/100))
+			response.Result = &worker.Result{Events: 1000, Calls: 1000, Listeners: 1, WallNS: total, CPUNS: total}
+		}
+		if err := answers.Encode(response); err != nil {
+			return exitFailed
+		}
+	}
+	return 0
+}
+
+// program writes a script that is a lab whose workers are made up.
+func program(t *testing.T, cost string) (path string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	path = filepath.Join(t.TempDir(), "lab")
+	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 %s=%s exec %s\n", asMadeUp, cost, self)
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
+	return path
 }
 
 // A result is what one execution of lab left.
