@@ -24,7 +24,7 @@ bench-full: ## every figure of the report, in 10 minutes; killed, lab resume goe
 	@.build/lab run -suite full $(ARGS)
 
 # Make turns every failure into its own status 2: scripts/compare tells them apart.
-compare: ## fail if the working tree is slower than BASE, a git ref (4 to 8 minutes)
+compare: ## fail if the working tree is slower than BASE, a git ref (3 to 5 minutes)
 	@scripts/compare $(BASE) $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation

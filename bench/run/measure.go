@@ -17,7 +17,7 @@ type Measure struct {
 
 // MeasureOf returns how a workload is measured: as its file says or, where that
 // leaves it open, as suits the length of a run. That makes the default set fit
-// into five minutes on two cores with client-go among the contestants. Six
+// into four minutes on two cores with client-go among the contestants. Six
 // blocks are the fewest that give a 95 % interval of a median, four the fewest
 // that can tell two contestants apart. Rounds make up for the noise of short runs.
 func MeasureOf(w loadgen.Workload) Measure {
@@ -73,7 +73,7 @@ var Suites = []Suite{
 	{
 		// The yardstick, its plain rival and the real thing: all others would take
 		// three times as long.
-		"default", "what make bench measures, in five minutes", []string{"reference", "ring", "client-go"},
+		"default", "what make bench measures, in four minutes", []string{"reference", "ring", "client-go"},
 		[]string{
 			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
 			"stall", "stall:stalled=0", "replay:speed=100", "replay:speed=max",
