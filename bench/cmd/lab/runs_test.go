@@ -88,7 +88,6 @@ func TestCompare(t *testing.T) {
 		{"900", "", 0, "**not slower**", ""},
 		{"1001", "-blocks 2", exitUnfit, "**unfit", "lab: no verdict: the machine is not fit\n"},
 		{"1001", "-percent 0", exitUnfit, "**unfit", "lab: no verdict: the machine is not fit\n"},
-		{"1011", "-inject -1", exitUsage, "", "at least 0"},
 	} {
 		args := strings.Fields("compare -quiet -buffers ring -rounds 1 " + c.flags + " -workload " + tiny)
 		got := execute(t, folder, append(args, "-base", base, "-head", program(t, c.head))...)
@@ -108,9 +107,13 @@ func TestCompareForReal(t *testing.T) {
 	for _, part := range []string{"| ring | cpu-ns/event |", "base against itself", "base made 400 % slower"} {
 		assert.Contains(t, got.out, part)
 	}
+}
+
+func TestCompareRefuses(t *testing.T) {
 	refused(t, t.TempDir(), "compare -base nowhere", "nowhere")
 	refused(t, t.TempDir(), "compare -buffers none", `unknown buffer "none"`)
 	refused(t, t.TempDir(), "compare -rounds -1", "expected more than 0")
+	refused(t, t.TempDir(), "compare -inject -1", "at least 0")
 	refused(t, t.TempDir(), "compare -workload none", `unknown workload "none"`)
 }
 
