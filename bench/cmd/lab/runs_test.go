@@ -89,7 +89,7 @@ func TestCompare(t *testing.T) {
 		{"1001", "-blocks 2", exitUnfit, "**unfit", "lab: no verdict: the machine is not fit\n"},
 		{"1001", "-percent 0", exitUnfit, "**unfit", "lab: no verdict: the machine is not fit\n"},
 	} {
-		args := strings.Fields("compare -quiet -buffers ring -rounds 1 " + c.flags + " -workload " + tiny)
+		args := strings.Fields("compare -quiet -budget 10m -buffers ring -rounds 1 " + c.flags + " -workload " + tiny)
 		got := execute(t, folder, append(args, "-base", base, "-head", program(t, c.head))...)
 		assert.Equal(t, c.status, got.status, "%s %s: %s%s", c.head, c.flags, got.out, got.errOut)
 		assert.Contains(t, got.out, c.out)
