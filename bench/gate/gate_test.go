@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -199,6 +201,36 @@ func TestInstructionsWithoutValgrind(t *testing.T) {
 	outcome, err := Instructions(false).Measure(t.Context(), Sides{}, []Subject{{opLoop, "ring"}})
 	require.NoError(t, err)
 	assert.Equal(t, "valgrind is not installed", outcome.Skipped)
+}
+
+// TestInstructions asks a valgrind that counts a twentieth too many at first of what
+// head does with many items.
+func TestInstructions(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+	script := `#!/bin/sh
+n=$(($9 * $(cat "$4"))) # what the program costs for each item
+case $9-$4 in 1001000-*head)
+	if [ ! -e "$4$7" ]; then n=$((n + n / 20)); : >"$4$7"; fi
+esac
+echo "==1== I   refs:      $n" >&2
+`
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "valgrind"), []byte(script), 0o700))
+	for cost, want := range map[string]Verdict{"100": Equivalent, "102": Slower, "98": Faster} {
+		at := t.TempDir()
+		base, head := Program{Path: filepath.Join(at, "base")}, Program{Path: filepath.Join(at, "head")}
+		require.NoError(t, os.WriteFile(base.Path, []byte("100"), 0o600))
+		require.NoError(t, os.WriteFile(head.Path, []byte(cost), 0o600))
+		outcome, err := Instructions(false).Measure(t.Context(), Sides{base, head},
+			[]Subject{{opLoop, "ring"}, {opLoop, "chunked"}})
+		require.NoError(t, err)
+		require.Len(t, outcome.Rows, 2)
+		for _, r := range outcome.Rows {
+			assert.Equal(t, want, r.Verdict, cost)
+			assert.InDelta(t, 100, r.Base, 1e-9)
+			assert.Greater(t, r.Blocks, 1)
+		}
+	}
 }
 
 // TestInterrupted ends a gate: the context's error is what it returns.
