@@ -132,7 +132,10 @@ func stoppedHandler(t *testing.T, name string, capacity, objects, changes int) {
 	require.NoError(t, err)
 	c.Processor.Start(t.Context())
 	rng := rand.New(rand.NewPCG(1, 0))
-	for range changes / 250 {
+	c.Change(false, c.Random(rng, 250)...)
+	synctest.Wait()
+	require.Equal(t, 1, view.Calls())
+	for range changes/250 - 1 {
 		c.Change(false, c.Random(rng, 250)...)
 		bounded()
 	}
