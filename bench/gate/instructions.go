@@ -18,7 +18,7 @@ import (
 
 // instructionsFloor is the change in instructions that matters. Counts of one
 // program differ by less, nearly always: the runtime's monitor wakes by the clock,
-// and what it does counts.
+// and what it does is counted, too.
 const instructionsFloor = 0.01
 
 // countsAtMost is how often a subject is counted that seems to differ. What the
@@ -117,7 +117,7 @@ type counted struct {
 	times int
 }
 
-// again returns what counts once more, which may be done at the same time.
+// again returns jobs that count once more, which may be done at the same time.
 func (c *counted) again(ctx context.Context, valgrind string, s Sides, subject Subject) (jobs []func() error) {
 	c.times++
 	first := c.times == 1
