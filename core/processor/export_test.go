@@ -5,11 +5,12 @@ package processor
 // progress, the batch in hand, the buffer, the batch that is being healed, and
 // the objects lost before.
 func WithinCalls(l *Listener, capacity int) int {
-	return 1 + batchSize + capacity + healBatch + l.gaps.len()
+	waiting, _ := l.gaps.counts()
+	return 1 + batchSize + capacity + healBatch + int(waiting)
 }
 
 // KeepsGaps reports whether the listener still holds memory for gaps, open or
 // healed.
 func KeepsGaps(l *Listener) bool {
-	return l.gaps.waiting != nil || l.gaps.keys != nil || l.gaps.overtaken != nil || l.gaps.any.Load()
+	return len(l.gaps.byKey) > 0 || l.gaps.peak > maxFreeGaps || l.gaps.any.Load()
 }

@@ -3,6 +3,7 @@ package processor
 import (
 	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -52,8 +53,10 @@ type Listener struct {
 	healed   atomic.Uint64
 	reached  atomic.Uint64 // Seq of the notification handled last, if its fan-out keeps Seqs
 
-	gaps   gaps   // what has to be healed
-	healer healer // the listener's goroutine's own
+	gaps    gaps   // what has to be healed
+	healer  healer // the listener's goroutine's own
+	joining pendingJoin
+	notDue  bool // for the sync notifications of the current round; guarded by the publish lock
 
 	replayed atomic.Uint64                    // written under the publish lock
 	discards [buffer.NumReasons]atomic.Uint64 // written by whoever discards
@@ -62,6 +65,7 @@ type Listener struct {
 
 func newListener(p *Processor, h Handler) *Listener {
 	l := &Listener{p: p, handler: h, closing: make(chan struct{}), finished: make(chan struct{})}
+	l.gaps.inHand = &l.inHand
 	l.sync.done = make(chan struct{})
 	l.sync.start(1) // a guard: not synced before the replay has been handed over
 	return l
@@ -99,6 +103,12 @@ func (l *Listener) close() {
 	sub.Close()
 }
 
+func (l *Listener) isClosed() bool {
+	l.p.state.Lock()
+	defer l.p.state.Unlock()
+	return l.closed
+}
+
 // end lets the listener know that close will come: pauses after panics end, and
 // the backlog goes the way of OnStop. What is published meanwhile is still
 // routed, so that a publisher waiting for room in a buffer gets on.
@@ -133,7 +143,7 @@ func (l *Listener) Resync() time.Duration {
 func (l *Listener) run(sub Subscription) {
 	defer close(l.finished)
 	batch := make([]event.Notification, batchSize)
-	for n := sub.Pop(batch); n > 0; n = sub.Pop(batch) {
+	for n := l.pop(sub, batch); n > 0; n = l.pop(sub, batch) {
 		l.deliverAll(batch[:n])
 		clear(batch[:n])
 		l.healIfIdle()
@@ -141,39 +151,40 @@ func (l *Listener) run(sub Subscription) {
 	l.healIfIdle() // what was lost last, if the backlog was to be handled
 }
 
+func (l *Listener) pop(sub Subscription, batch []event.Notification) int {
+	if l.gaps.any.Load() {
+		l.gaps.popping()
+	}
+	return sub.Pop(batch)
+}
+
 // deliverAll makes one call for each notification, whatever panics, and
 // discards what is left once the listener is to abandon.
 func (l *Listener) deliverAll(batch []event.Notification) {
-	l.inHand.Store(int64(len(batch)))
 	last := batch[len(batch)-1].Seq
 	handled, panicked := 0, 0
-	rest := batch
-	for len(rest) > 0 && !l.abandon.Load() {
-		ready := l.ready(rest)
-		if ready == 0 {
-			if !l.abandon.Load() {
-				l.discarded(rest[0], buffer.Superseded)
-				rest = rest[1:]
-			}
-			continue
-		}
-		done, failed := l.deliver(rest[:ready])
+	h := &l.healer
+	l.popped(batch)
+	for len(h.rest) > 0 && !l.abandon.Load() {
+		ready := l.ready()
+		done, failed := l.deliver(h.rest[:ready])
 		handled += done
-		rest = rest[done:]
+		h.rest = h.rest[done:]
 		if failed {
 			panicked++
-			l.finish(&rest[0])
-			rest = rest[1:]
+			l.finish(&h.rest[0])
+			h.rest = h.rest[1:]
 			l.handled.Add(uint64(handled))
 			l.panicked.Add(uint64(panicked))
-			l.inHand.Store(int64(len(rest)))
+			l.inHand.Store(int64(len(h.rest)))
 			handled, panicked = 0, 0
 			l.afterPanic()
 		}
 	}
-	for _, n := range rest {
+	for _, n := range h.rest {
 		l.discarded(n, buffer.Closed)
 	}
+	h.rest = nil
 	l.handled.Add(uint64(handled))
 	l.reached.Store(last)
 	l.inHand.Store(0)
@@ -188,7 +199,7 @@ func (l *Listener) deliver(batch []event.Notification) (done int, failed bool) {
 		defer func() {
 			if r := recover(); r != nil {
 				failed = true
-				l.p.o.Logger.Error("handler panicked", "panic", fmt.Sprint(r), "notification", batch[done].String())
+				l.logPanic("handler panicked", r, "notification", batch[done].String())
 			}
 		}()
 	}
@@ -214,6 +225,13 @@ func (l *Listener) deliver(batch []event.Notification) (done int, failed bool) {
 	return len(batch), false
 }
 
+// logPanic logs a recovered panic with its stack. The deferred function that has
+// recovered calls it.
+func (l *Listener) logPanic(message string, value any, more ...any) {
+	attributes := append([]any{"panic", fmt.Sprint(value), "stack", string(debug.Stack())}, more...)
+	l.p.o.Logger.Error(message, attributes...)
+}
+
 // finish counts an initial add as done with.
 func (l *Listener) finish(n *event.Notification) {
 	if n.Flags&event.Initial != 0 {
@@ -226,7 +244,8 @@ func (l *Listener) finish(n *event.Notification) {
 func (l *Listener) discarded(n event.Notification, why buffer.Reason) {
 	l.discards[why].Inc()
 	if why == buffer.Overflow && l.p.o.Cache != nil {
-		l.gaps.file(&n)
+		l.p.lossy.Store(true)
+		l.gaps.file(&n, l.p.seq.Load())
 	}
 	l.finish(&n)
 }

@@ -17,16 +17,32 @@
 //	replayed + routed = handled + panicked + in hand + pending + discarded
 //
 // No state is lost for good. When a buffer discards for want of room, the
-// listener files the key, and when it has handled all that was published before
-// the loss it heals: it reads the cache, under the publish lock, and tells the
-// handler the present state by an add, an update from the state that it was
-// told of last, or a delete of which the final state is unknown. What still
-// waits for that key and is older is discarded as superseded, so a handler never
-// goes back in time. A key is healed, however long the overload lasts, before
-// the handler has been called more often than: the batch in hand, the capacity
-// of the buffer, and once for each key that was lost before it. The memory for
-// it is bounded by the number of keys. Healing calls are counted beside the
-// account, and never flagged as initial.
+// listener records the key, and when it has handled all that was published before
+// the loss it heals: it reads the cache and calls the handler with the present
+// state: an add, an update from the state delivered last, or a delete of which the
+// final state is unknown. Pending notifications of that key that are older are
+// then stale and discarded as superseded, so a handler never goes back in time. A
+// key is healed, however long the overload lasts, before the handler has been
+// called more often than: the batch in hand, the capacity of the buffer, and once
+// for each key that was lost before it. Healing takes the cache lock, which no
+// publisher holds while it waits for room in a buffer: so healing never waits for
+// a handler. A listener remembers at most one entry for each cached key, for each
+// key of which a notification is pending, and for each deleted key whose deletion
+// the handler has not been told, whatever comes and goes meanwhile. Healing calls
+// are counted beside the account, and never flagged as initial. A buffer that
+// discards for want of room must keep the law of loss order in package buffer.
+//
+// # Locks
+//
+// The publish lock orders changes of the cache, publications and joins; lock.go
+// states its rules. Whoever holds it may wait for room in a full buffer, so
+// nothing else waits for it without limit: a handler that is added meanwhile joins
+// later, a resync round begins with the next change, and listeners are closed
+// without it. Inside it, the cache lock is held while the cache is changed, and not
+// while notifications are pushed into buffers. Healing takes the cache lock alone.
+// If it reads during a change, the states read are newer than what has been
+// published: then all that this change publishes of these objects is stale, unless
+// the cache moves on before it ends.
 //
 // Where this differs from client-go (tools/cache/shared_informer.go) on purpose:
 // what a closed listener has not yet handled is counted as discarded instead of
@@ -144,21 +160,25 @@ type Processor struct {
 	o      Options
 	labels context.Context // carries the profiler labels of Start
 
-	// mu is the publish lock: it orders cache writes, publications, joins and
-	// resync rounds. A publisher that a full buffer blocks holds it as long as
-	// that lasts, so nobody waits for it who does not have to: closing a
-	// listener needs none, and joins and rounds go by under. Whoever unlocks it
-	// does so by release.
-	mu        sync.Mutex
-	fanout    Fanout
-	seq       atomic.Uint64              // of the last notification published; written under mu
-	round     uint32                     // the current resync round; the first is 1
-	publishFn func([]event.Notification) // p.publish, bound once to save an allocation per batch
+	publishing publishLock // see Locks in the package comment; taken before all others
+	fanout     Fanout      // set by Start; guarded by publishing
+	round      uint32      // the current resync round; the first is 1; guarded by publishing
+	nextRound  atomic.Pointer[round]
+	publishFn  func([]event.Notification) // p.publish, bound once to save an allocation per batch
+
+	// caching is the cache lock, taken after publishing. It guards what follows,
+	// beside the cache itself.
+	caching  turnLock
+	changing bool // a change is under way: the cache may be ahead of seq
+	healing  bool // some listener has healed during it
+
+	seq    atomic.Uint64 // of the last notification published; written under both locks
+	pushed atomic.Uint64 // of the last one that all listeners have got; written by the publisher
+	lossy  atomic.Bool   // some buffer has lost something; set once, by the publisher
 
 	state struct {
-		sync.Mutex // taken after mu where both are needed, and for short times only
+		sync.Mutex // taken last, and for short times only
 		listeners  []*Listener
-		waiting    []func() // what is to be done under the publish lock, oldest first
 		started    bool
 		stopped    bool
 		synced     bool          // upstream has
@@ -197,48 +217,45 @@ func (p *Processor) Do(change func(publish func(batch []event.Notification))) {
 }
 
 func (p *Processor) locked(change func(publish func(batch []event.Notification))) {
-	p.mu.Lock()
-	defer p.release()
+	p.publishing.enter()
+	defer p.publishing.leave()
+	p.beginRound()
+	p.caching.enter()
+	p.changing = true
+	defer p.endChange()
 	change(p.publishFn)
 }
 
-// under runs f under the publish lock: before it returns, if the lock is free,
-// and otherwise when its holder lets go, on the holder's goroutine. Calls run in
-// their order.
-func (p *Processor) under(f func()) {
-	p.state.Lock()
-	p.state.waiting = append(p.state.waiting, f)
-	p.state.Unlock()
-	if p.mu.TryLock() {
-		p.release()
+// endChange lets the cache lock go.
+func (p *Processor) endChange() {
+	p.resolve(p.seq.Load(), true)
+	p.changing, p.healing = false, false
+	p.caching.leave()
+}
+
+// resolve lets listeners that have healed during the change know what became of
+// it. Both locks are held.
+func (p *Processor) resolve(upTo uint64, ended bool) {
+	if !p.healing {
+		return
+	}
+	for _, l := range p.listeners() {
+		l.gaps.resolve(upTo, ended, p.o.Cache)
 	}
 }
 
-// release does what waits for the publish lock and unlocks it. Whoever comes too
-// late for that and finds the lock still taken is served by the second look.
-func (p *Processor) release() {
-	for {
-		for f := p.nextWaiting(); f != nil; f = p.nextWaiting() {
-			f()
-		}
-		p.mu.Unlock()
-		p.state.Lock()
-		more := len(p.state.waiting) > 0
-		p.state.Unlock()
-		if !more || !p.mu.TryLock() {
-			return
-		}
+// readCache calls f under the cache lock with the Seq up to which notifications
+// are older than what the cache holds then, or everything while a change is under
+// way. It does not wait for a publisher that waits for room in a buffer.
+func (p *Processor) readCache(f func(upTo uint64)) {
+	p.caching.enter()
+	defer p.caching.leave()
+	if !p.changing {
+		f(p.seq.Load())
+		return
 	}
-}
-
-// nextWaiting takes the oldest of what waits for the publish lock, or nil.
-func (p *Processor) nextWaiting() (f func()) {
-	p.state.Lock()
-	defer p.state.Unlock()
-	if len(p.state.waiting) > 0 {
-		f, p.state.waiting = p.state.waiting[0], p.state.waiting[1:]
-	}
-	return f
+	p.healing = true
+	f(everything)
 }
 
 func (p *Processor) publish(batch []event.Notification) {
@@ -246,6 +263,7 @@ func (p *Processor) publish(batch []event.Notification) {
 		panic("processor: publish before Start")
 	}
 	initial, seq := 0, p.seq.Load()
+	p.resolve(seq, false)
 	for i := range batch {
 		n := &batch[i]
 		seq++
@@ -261,7 +279,29 @@ func (p *Processor) publish(batch []event.Notification) {
 	if initial > 0 {
 		p.startSync(initial)
 	}
+	p.eachGap(func(l *Listener) { l.gaps.expect(batch, !l.notDue) })
+	p.push(batch)
+	p.pushed.Store(seq)
+	p.eachGap(func(l *Listener) { l.gaps.pushed() })
+}
+
+// push hands a batch to the fan-out. Listeners may read the cache meanwhile.
+func (p *Processor) push(batch []event.Notification) {
+	p.caching.leave()
+	defer p.caching.enter()
 	p.fanout.Publish(batch)
+}
+
+// eachGap calls f for all listeners that have something to heal or to forget.
+func (p *Processor) eachGap(f func(l *Listener)) {
+	if !p.lossy.Load() {
+		return
+	}
+	for _, l := range p.listeners() {
+		if l.gaps.any.Load() {
+			f(l)
+		}
+	}
 }
 
 // Seq returns the number of the last notification published.
@@ -281,8 +321,9 @@ func (p *Processor) startSync(initial int) {
 // Add registers a handler. Before Start it is only noted down and initial is
 // not used. Afterwards its subscription begins, under the publish lock, with an
 // initial add for each object of initial, and joins what is published next
-// without gap or overlap: before Add returns, or, while somebody publishes, as
-// soon as that is done. It returns ErrStopped after Stop.
+// without gap or overlap: before Add returns, or, while somebody publishes or
+// joins, as soon as that is done. Add waits for nothing but its own registration.
+// It returns ErrStopped after Stop.
 func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Object]) (*Listener, error) {
 	l := newListener(p, h)
 	p.state.Lock()
@@ -295,7 +336,10 @@ func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Obj
 	started := p.state.started
 	p.state.Unlock()
 	if started {
-		p.under(func() { p.begin(l, initial) })
+		l.joining.run = func() { p.begin(l, initial) }
+		p.publishing.join(&l.joining)
+		// Those who come and go all the time let the others run, like Do.
+		runtime.Gosched()
 	}
 	return l, nil
 }
@@ -303,6 +347,9 @@ func (p *Processor) Add(h Handler, o ListenerOptions, initial iter.Seq[event.Obj
 // begin subscribes l, starts its goroutine and replays initial to it. The publish
 // lock is held, so the replay is complete before anything else can be published.
 func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
+	if l.isClosed() {
+		return
+	}
 	// Goroutines inherit labels: what the fan-out starts is its pump. On the
 	// caller's goroutine pprof.Do would take away the labels it came with.
 	subscribed := make(chan Subscription)
@@ -349,6 +396,7 @@ func (p *Processor) Remove(l *Listener) {
 	// Closing comes first: one who is off the list gets no initial adds counted
 	// as started, so none may be routed to it any more.
 	l.close()
+	p.publishing.cancel(&l.joining)
 	p.state.Lock()
 	defer p.state.Unlock()
 	if i := slices.Index(p.state.listeners, l); i >= 0 {
@@ -370,8 +418,8 @@ func (p *Processor) ShutDown(l *Listener) {
 // Start begins to serve the listeners; nothing may be published before. ctx only
 // carries profiler labels for the goroutines it starts.
 func (p *Processor) Start(ctx context.Context) {
-	p.mu.Lock()
-	defer p.release()
+	p.publishing.enter()
+	defer p.publishing.leave()
 	p.state.Lock()
 	p.state.started = true
 	p.labels = ctx
@@ -405,6 +453,7 @@ func (p *Processor) Stop() {
 	p.state.Lock()
 	p.state.listeners = nil
 	p.state.Unlock()
+	p.publishing.close()
 	p.running.Wait()
 }
 

@@ -51,8 +51,9 @@ func effective(requested, check time.Duration) time.Duration {
 
 // ShouldResync begins a resync round: sync notifications published from now
 // until the next round go to the listeners that are due now. It reports whether
-// any is. A listener that has not yet met a check is due in every round. While
-// somebody publishes the round begins as soon as that is done.
+// any is. A listener that has not yet met a check is due in every round. The round
+// begins before ShouldResync returns, or, while somebody holds the publish lock,
+// before the next change.
 func (p *Processor) ShouldResync() bool {
 	now := time.Now()
 	p.state.Lock()
@@ -65,13 +66,32 @@ func (p *Processor) ShouldResync() bool {
 		}
 	}
 	p.state.Unlock()
-	p.under(func() {
-		p.round++
-		for i, l := range listeners {
-			if sub := l.subscription(); sub != nil {
-				sub.Due(p.round, due[i])
-			}
-		}
-	})
+	p.nextRound.Store(&round{listeners, due})
+	if p.publishing.tryEnter() {
+		defer p.publishing.leave()
+		p.beginRound()
+	}
 	return slices.Contains(due, true)
+}
+
+// A round says which listeners are due in a resync round.
+type round struct {
+	listeners []*Listener
+	due       []bool // by listener
+}
+
+// beginRound begins the round that ShouldResync has left, if there is one. The
+// publish lock is held.
+func (p *Processor) beginRound() {
+	if p.nextRound.Load() == nil {
+		return
+	}
+	next := p.nextRound.Swap(nil)
+	p.round++
+	for i, l := range next.listeners {
+		if sub := l.subscription(); sub != nil {
+			l.notDue = !next.due[i]
+			sub.Due(p.round, next.due[i])
+		}
+	}
 }

@@ -20,6 +20,9 @@ type Stats struct {
 
 	Healed uint64 // calls that told a state of which notifications were discarded; in no sum
 	Gaps   uint64 // keys that are still to be healed
+	// Tracked counts Gaps and the keys that have been healed while older
+	// notifications of them may still be pending.
+	Tracked uint64
 }
 
 // Lost returns the number of notifications discarded for any reason.
@@ -51,8 +54,8 @@ func (l *Listener) Stats() Stats {
 		Panicked: l.panicked.Load(),
 		InHand:   uint64(l.inHand.Load()),
 		Healed:   l.healed.Load(),
-		Gaps:     uint64(l.gaps.len()),
 	}
+	s.Gaps, s.Tracked = l.gaps.counts()
 	if sub != nil {
 		s.Routed, s.Pending = sub.Routed(), uint64(sub.Len())
 	}

@@ -24,6 +24,7 @@ type View struct {
 	told   map[string]age // by name
 	owed   map[string][]loss
 	newest func() age
+	gone   func(name string) age
 }
 
 // An age orders the states of all objects: twice the version, and one more for a
@@ -32,8 +33,9 @@ type age int
 
 // A loss is owed to the handler: a state of at least that age, by that call.
 type loss struct {
-	age age
-	by  int
+	age    age
+	by     int
+	unseen bool // the handler may have known of no object before
 }
 
 // NewView returns a view of nothing.
@@ -41,6 +43,7 @@ func NewView(c *Cluster) *View {
 	return &View{
 		has: map[string]int{}, told: map[string]age{}, owed: map[string][]loss{},
 		newest: func() age { return age(2*c.version.Load() + 1) },
+		gone:   c.lastDeleted,
 	}
 }
 
@@ -75,13 +78,30 @@ func (v *View) Owe(discard buffer.Discard[event.Notification], within func() int
 			lost++
 		}
 		if lost > v.told[obj.name] { // else the handler is ahead of what was lost
-			v.owed[obj.name] = append(v.owed[obj.name], loss{lost, v.calls + allowed})
+			owed := v.owed[obj.name]
+			told := v.told[obj.name]
+			unseen := told == 0 || told%2 == 1 || n.Before() == nil || len(owed) > 0 && owed[0].unseen
+			v.owed[obj.name] = append(owed, loss{lost, v.calls + allowed, unseen})
 		}
 	}
 }
 
 // Owed returns for how many objects a state is owed. Nothing may move.
-func (v *View) Owed() int { return len(v.owed) }
+func (v *View) Owed() (n int) {
+	for name, owed := range v.owed {
+		if !v.excused(name, owed[len(owed)-1]) {
+			n++
+		}
+	}
+	return n
+}
+
+// excused reports whether what was lost need not be told: the object was deleted
+// later, or then, and the handler may not know that it existed.
+func (v *View) excused(name string, l loss) bool {
+	gone := v.gone(name)
+	return gone > l.age || gone == l.age && l.unseen
+}
 
 // settle drops what is owed for an object when the handler has been told a state
 // of that age.
@@ -89,7 +109,7 @@ func (v *View) settle(name string, told age) {
 	v.told[name] = told
 	owed := v.owed[name]
 	for len(owed) > 0 && owed[0].age <= told {
-		if v.calls > owed[0].by {
+		if v.calls > owed[0].by && !v.excused(name, owed[0]) {
 			v.fail("what was lost of %s was told by call %d, due by %d", name, v.calls, owed[0].by)
 		}
 		owed = owed[1:]

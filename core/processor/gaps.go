@@ -1,0 +1,402 @@
+package processor
+
+import (
+	"math"
+	"reflect"
+	"sync"
+
+	"go.uber.org/atomic"
+
+	"informerlab/core/event"
+)
+
+// A gap is what a listener remembers of one object of which its buffer has
+// discarded notifications for want of room.
+//
+//	        file                 heal, no change under way
+//	none ────────▶ lost ─────────────────────────────────▶ healed ──▶ none
+//	                ▲ │ heal, during a change                ▲  │
+//	                │ └───────────────▶ open ────────────────┘  │
+//	                └──────────────── file ─────────────────────┘
+//
+// A gap also ends, from any state, as soon as the object is known not to exist,
+// the handler knows of none, and nothing of it is pending that says otherwise:
+// objects that come and go under names that never return leave nothing behind.
+type gap struct {
+	key   event.Key
+	state gapState
+	// known is the state that the handler has been told of when it has handled
+	// all that was published before first (lost), or that it was healed to
+	// (open, healed); nil = it knows of no object.
+	known event.Object
+	first uint64 // Seq of the first notification lost; lost only
+	// upTo is the Seq up to which notifications of the object are stale, because
+	// the handler has been told of a newer state; 0 = none is. everything = as
+	// long as the change under way lasts.
+	upTo uint64
+	// last is the newest notification that has been lost or superseded, and gone
+	// says that it was a delete.
+	last uint64
+	gone bool
+	// pending counts the notifications from Seq since on that have been routed
+	// and have neither been lost nor popped.
+	pending int
+	since   uint64
+
+	prev, next *gap // of the same state, in a ring
+}
+
+// A gapState says what a gap is waiting for.
+type gapState uint8
+
+const (
+	lost      gapState = iota // to be healed
+	open                      // to be given its upTo, at the end of the change under way
+	healed                    // for the last stale notification to pass
+	gapStates                 // their number
+)
+
+// everything, as a Seq, is after all that will ever be published.
+const everything = math.MaxUint64
+
+// maxFreeGaps is how many gaps are kept for reuse: what one batch of healing frees.
+const maxFreeGaps = healBatch
+
+// gaps are the objects that a listener has to heal and those that it has healed.
+// There is at most one for each cached key, for each key of which a notification
+// is pending, and for each deleted key whose deletion the handler has not been
+// told. The publisher files and expects; the listener's goroutine takes and passes.
+type gaps struct {
+	mu    sync.Mutex
+	byKey map[event.Key]*gap
+	peak  int // the greatest length of byKey since it was made
+	// rings are the gaps by state: lost by first, healed by upTo, ascending.
+	rings [gapStates]gap
+	waits int  // gaps that are lost
+	free  *gap // by next
+	frees int
+	// swept is true from when the listener has swept what it popped until it pops
+	// again. inHand is the listener's: above 0 only if what it popped has been swept,
+	// or had nothing to be swept for.
+	swept  bool
+	inHand *atomic.Int64
+	ending []*gap // may be settled, or something else by now
+
+	// any is false while there is no gap: all that a listener looks at while
+	// nothing is lost. Written under mu.
+	any atomic.Bool
+}
+
+// file notes that n was lost, while everything up to now has been published or is
+// being pushed. Of several losses of one object the first says what the handler
+// knows.
+func (g *gaps) file(n *event.Notification, now uint64) {
+	key := event.KeyOf(n.Object())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.byKey[key]
+	switch {
+	case p == nil:
+		p = g.add(key, n.Seq)
+		p.known, p.since = n.Before(), now+1
+	case n.Seq >= p.since:
+		p.pending--
+	}
+	// One that is healed may be lost again; one that is lost began earlier if the
+	// losses of one push are reported in another order than that of publication.
+	if n.Seq > p.upTo && (p.state != lost || n.Seq < p.first) {
+		p.known, p.first = n.Before(), n.Seq
+		g.move(p, lost)
+	}
+	g.passed(p, n)
+}
+
+// expect counts a batch that is going to be pushed; sync notifications only if the
+// listener is due for them.
+func (g *gaps) expect(batch []event.Notification, due bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range batch {
+		n := &batch[i]
+		if n.Round != 0 && !due {
+			continue
+		}
+		if p := g.byKey[event.KeyOf(n.Object())]; p != nil {
+			p.pending++
+		}
+	}
+}
+
+// passed notes that n, of the gap's object, will never reach the handler.
+func (g *gaps) passed(p *gap, n *event.Notification) {
+	if n.Seq > p.last {
+		p.last, p.gone = n.Seq, n.Kind == event.Delete
+	}
+	if g.settled(p) {
+		g.ending = append(g.ending, p)
+	}
+}
+
+// end ends the gaps that are settled, unless the listener may have something of
+// them in hand that it has not swept. It is called when all losses of a push are
+// known, so that their order does not matter.
+func (g *gaps) end() {
+	if !g.swept && g.inHand.Load() == 0 {
+		return
+	}
+	for _, p := range g.ending {
+		if g.byKey[p.key] == p && g.settled(p) {
+			g.remove(p)
+		}
+	}
+	clear(g.ending)
+	if g.ending = g.ending[:0]; cap(g.ending) > maxFreeGaps {
+		g.ending = nil
+	}
+}
+
+// pushed ends the gaps that the losses of a push have settled.
+func (g *gaps) pushed() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.end()
+}
+
+// settled reports whether the handler knows of no object, as it should, and every
+// notification of it that may still come begins with its creation. Losses are
+// reported in the order of publication and leave nothing older of the object
+// pending than what pending counts, so what comes after the delete is newer.
+func (g *gaps) settled(p *gap) bool { return p.known == nil && p.gone && p.pending == 0 }
+
+// horizon returns a Seq above those of all gaps that are to be healed now.
+func (g *gaps) horizon() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if newest := g.ring(lost).prev; newest != g.ring(lost) {
+		return newest.first + 1
+	}
+	return 0
+}
+
+// due reports whether a gap began before that Seq.
+func (g *gaps) due(before uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.firstLost() < before
+}
+
+// take marks at most n gaps that began before that Seq, oldest first, as healed to
+// the state that tell returns: up to the Seq upTo, or, with everything, for as long
+// as the change under way lasts. Then it sweeps what is in hand.
+func (g *gaps) take(n int, before, upTo uint64, hand *hand, tell func(key event.Key, known event.Object) event.Object) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for ; n > 0 && g.firstLost() < before; n-- {
+		p := g.ring(lost).next
+		p.known, p.upTo = tell(p.key, p.known), upTo
+		if upTo == everything {
+			g.move(p, open)
+		} else {
+			g.heal(p, upTo)
+		}
+		g.ending = append(g.ending, p)
+	}
+	g.sweep(hand)
+}
+
+// A hand is what the listener has popped and not yet handled.
+type hand struct {
+	rest  []event.Notification
+	stale []event.Notification // taken out of rest, to be discarded
+}
+
+// sweep takes out of hand what is stale, or will be because something older of the
+// same object is yet to be healed, and ends the gaps that only that kept.
+func (g *gaps) sweep(h *hand) {
+	fresh := h.rest[:0]
+	for i := range h.rest {
+		n := &h.rest[i]
+		p := g.byKey[event.KeyOf(n.Object())]
+		if p == nil || n.Seq > p.upTo && (p.state != lost || n.Seq <= p.first) {
+			fresh = append(fresh, *n)
+			continue
+		}
+		g.passed(p, n)
+		h.stale = append(h.stale, *n)
+	}
+	h.rest = fresh
+	g.swept = true
+	g.end()
+}
+
+// popping notes that the listener is about to have more in hand.
+func (g *gaps) popping() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.swept = false
+}
+
+// popped sweeps what has just been popped. All with a lower Seq have left the
+// buffer and the listener's hands.
+func (g *gaps) popped(h *hand) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.prune(h.rest[0].Seq)
+	for i := range h.rest {
+		n := &h.rest[i]
+		if p := g.byKey[event.KeyOf(n.Object())]; p != nil && n.Seq >= p.since {
+			p.pending--
+		}
+	}
+	g.sweep(h)
+}
+
+// heal makes notifications of the gap's object stale up to that Seq, which is not
+// below that of any gap healed before.
+func (g *gaps) heal(p *gap, upTo uint64) {
+	p.upTo = upTo
+	g.move(p, healed)
+}
+
+// resolve gives open gaps their upTo, if the change under way has ended or has since
+// moved on from the state that the handler was told. The publish lock is held.
+func (g *gaps) resolve(upTo uint64, ended bool, cache func(event.Key) (event.Object, bool)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for p := g.ring(open).next; p != g.ring(open); {
+		next := p.next
+		if ended || !same(p.known, cached(cache, p.key)) {
+			g.heal(p, upTo)
+		}
+		p = next
+	}
+}
+
+// cached returns what the cache holds, or nil.
+func cached(cache func(event.Key) (event.Object, bool), key event.Key) event.Object {
+	if obj, found := cache(key); found {
+		return obj
+	}
+	return nil
+}
+
+// same reports whether two states are the same object.
+func same(a, b event.Object) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.ValueOf(a).Comparable() && a == b
+}
+
+// ready returns how many of the first notifications of rest were published before
+// all gaps that are to be healed.
+func (g *gaps) ready(rest []event.Notification) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for first := g.firstLost(); n < len(rest) && rest[n].Seq <= first; {
+		n++
+	}
+	return n
+}
+
+// firstLost returns the Seq of the first loss that is to be healed, or everything.
+func (g *gaps) firstLost() uint64 {
+	if g.waits == 0 {
+		return everything
+	}
+	return g.ring(lost).next.first
+}
+
+// forget ends the gaps of which no stale notification can come: all that were
+// published before that Seq have left the buffer and the listener's hands.
+func (g *gaps) forget(before uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.prune(before)
+}
+
+func (g *gaps) prune(before uint64) {
+	for p := g.ring(healed).next; p != g.ring(healed) && p.upTo < before; p = g.ring(healed).next {
+		g.remove(p)
+	}
+}
+
+// counts returns how many gaps are to be healed, and how many there are.
+func (g *gaps) counts() (waiting, all uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return uint64(g.waits), uint64(len(g.byKey))
+}
+
+// ring returns the head of the ring of that state, which is no gap.
+func (g *gaps) ring(state gapState) *gap {
+	head := &g.rings[state]
+	if head.next == nil {
+		head.prev, head.next = head, head
+	}
+	return head
+}
+
+// add makes a gap that is lost from that Seq on.
+func (g *gaps) add(key event.Key, first uint64) *gap {
+	p := g.free
+	if p == nil {
+		p = new(gap)
+	} else {
+		g.free, p.next = p.next, nil
+		g.frees--
+	}
+	if g.byKey == nil {
+		g.byKey = map[event.Key]*gap{}
+	}
+	p.key, p.first = key, first
+	g.byKey[key] = p
+	g.peak = max(g.peak, len(g.byKey))
+	g.link(p, lost)
+	g.any.Store(true)
+	return p
+}
+
+func (g *gaps) link(p *gap, state gapState) {
+	after := g.ring(state).prev
+	if state == lost {
+		g.waits++
+		for after != g.ring(lost) && after.first > p.first {
+			after = after.prev
+		}
+	}
+	p.state, p.prev, p.next = state, after, after.next
+	p.prev.next, p.next.prev = p, p
+}
+
+func (g *gaps) unlink(p *gap) {
+	p.prev.next, p.next.prev = p.next, p.prev
+	if p.state == lost {
+		g.waits--
+	}
+}
+
+func (g *gaps) move(p *gap, state gapState) {
+	g.unlink(p)
+	g.link(p, state)
+}
+
+// remove ends a gap. A map keeps the size that it had, so a large one is dropped
+// when it is empty.
+func (g *gaps) remove(p *gap) {
+	g.unlink(p)
+	delete(g.byKey, p.key)
+	*p = gap{}
+	if g.frees < maxFreeGaps {
+		p.next, g.free = g.free, p
+		g.frees++
+	}
+	if len(g.byKey) > 0 {
+		return
+	}
+	g.any.Store(false)
+	g.swept = false
+	if g.peak > maxFreeGaps {
+		g.byKey, g.peak = nil, 0
+	}
+}
