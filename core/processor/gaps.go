@@ -63,9 +63,9 @@ const everything = math.MaxUint64
 const maxFreeGaps = healBatch
 
 // gaps are the objects that a listener has to heal and those that it has healed.
-// There is at most one for each cached key, for each key of which a notification
-// is pending, and for each deleted key whose deletion the handler has not been
-// told. The publisher files and expects; the listener's goroutine takes and passes.
+// There is at most one for each cached key, for each key of which a notification or
+// a healing call is pending or in hand, and for each deleted key whose deletion the
+// handler has not been told. The publisher files and expects; the listener's goroutine takes and passes.
 type gaps struct {
 	mu    sync.Mutex
 	byKey map[event.Key]*gap

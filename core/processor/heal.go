@@ -133,6 +133,7 @@ func (l *Listener) announce() {
 func (l *Listener) deliverHealed() {
 	calls := l.healer.calls
 	for len(calls) > 0 && !l.abandon.Load() {
+		l.healing.Store(int64(len(calls)))
 		done, failed := l.deliver(calls)
 		l.healed.Add(uint64(done))
 		calls = calls[done:]
@@ -142,6 +143,7 @@ func (l *Listener) deliverHealed() {
 			l.afterPanic()
 		}
 	}
+	l.healing.Store(0)
 	clear(l.healer.calls)
 	clear(l.healer.keys)
 }

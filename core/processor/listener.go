@@ -51,6 +51,7 @@ type Listener struct {
 	panicked atomic.Uint64
 	inHand   atomic.Int64
 	healed   atomic.Uint64
+	healing  atomic.Int64  // healing calls that are being made
 	reached  atomic.Uint64 // Seq of the notification handled last, if its fan-out keeps Seqs
 
 	gaps    gaps   // what has to be healed

@@ -27,9 +27,9 @@
 // for each key that was lost before it. Healing takes the cache lock, which no
 // publisher holds while it waits for room in a buffer: so healing never waits for
 // a handler. A listener remembers at most one entry for each cached key, for each
-// key of which a notification is pending, and for each deleted key whose deletion
-// the handler has not been told, whatever comes and goes meanwhile. Healing calls
-// are counted beside the account, and never flagged as initial. A buffer that
+// key of which a notification or a healing call is pending or in hand, and for each
+// deleted key whose deletion the handler has not been told, whatever comes and goes
+// meanwhile. Healing calls are counted beside the account, and never flagged as initial. A buffer that
 // discards for want of room must keep the law of loss order in package buffer.
 //
 // # Locks

@@ -19,7 +19,7 @@ type Stats struct {
 	Discarded [buffer.NumReasons]uint64
 
 	Healed uint64 // calls that told a state of which notifications were discarded; in no sum
-	Gaps   uint64 // keys that are still to be healed
+	Gaps   uint64 // keys that are still to be healed, or are being healed
 	// Tracked counts Gaps and the keys that have been healed while older
 	// notifications of them may still be pending.
 	Tracked uint64
@@ -56,6 +56,7 @@ func (l *Listener) Stats() Stats {
 		Healed:   l.healed.Load(),
 	}
 	s.Gaps, s.Tracked = l.gaps.counts()
+	s.Gaps += uint64(l.healing.Load())
 	if sub != nil {
 		s.Routed, s.Pending = sub.Routed(), uint64(sub.Len())
 	}

@@ -146,7 +146,9 @@ func (b *bounded[T]) Push(items []T) {
 	case b.params.Policy == buffer.DropOldest:
 		b.evict(items)
 	default:
-		b.lose(items[b.put(items):], buffer.Overflow)
+		// Nothing passes those who wait in line, although nobody else waits.
+		n := b.put(items[:max(0, min(len(items), b.room()))])
+		b.lose(items[n:], buffer.Overflow)
 	}
 }
 
@@ -262,16 +264,14 @@ func (b *bounded[T]) Pop(dst []T) int {
 	}
 	n := b.ring.Take(dst)
 	b.giveBack()
-	b.awaitDiscards()
-	blocked := false
 	if b.line != nil {
 		b.line.givenUp = false
-		blocked = b.line.length > 0
+		if b.line.length > 0 {
+			b.line.tellRoom()
+		}
 	}
+	b.awaitDiscards()
 	b.bell.Unlock()
-	if blocked {
-		b.line.tellRoom()
-	}
 	return n
 }
 

@@ -229,3 +229,44 @@ func TestOthersGoOnWhileOneBlocks(t *testing.T) {
 		b.Close()
 	})
 }
+
+// TestNobodyOvertakesTheLine pops while a hook is busy, so that there is room
+// before the pop returns: it belongs to the push that waits, not to a later one.
+func TestNobodyOvertakesTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ms = time.Millisecond
+		b := openTimed(1, time.Second, func(uint64, buffer.Reason) { time.Sleep(100 * ms) })
+		b.Push(run(1, 1))
+		pushed := make(chan uint64, 3)
+		push := func(item uint64, at time.Duration) {
+			time.Sleep(at)
+			b.Push(run(item, 1))
+			pushed <- item
+		}
+		go push(9, 0)      // lost at 1000 ms; its hook is busy until 1100
+		go push(2, 900*ms) // has the turn then
+		go push(3, 1070*ms)
+		dst := make([]uint64, 1)
+		time.Sleep(1050 * ms)
+		for _, want := range []uint64{1, 2, 3} {
+			require.Equal(t, 1, b.Pop(dst))
+			require.Equal(t, want, dst[0])
+			synctest.Wait()
+		}
+		require.Zero(t, b.Len())
+		for range 3 {
+			<-pushed
+		}
+	})
+}
+
+// openTimed returns an empty block-timeout buffer.
+func openTimed(capacity int, timeout time.Duration, discard buffer.Discard[uint64]) *bounded[uint64] {
+	b, err := New(buffer.Params[uint64]{
+		Capacity: capacity, Policy: buffer.BlockTimeout, Timeout: timeout, Discard: discard,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return b.(*bounded[uint64])
+}
