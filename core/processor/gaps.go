@@ -38,10 +38,10 @@ type gap struct {
 	// says that it was a delete.
 	last uint64
 	gone bool
-	// pending counts the notifications from Seq since on that have been routed
-	// and have neither been lost nor popped.
-	pending int
-	since   uint64
+	// kept counts the pending notifications from Seq since on, of a buffer that
+	// rejects; those of one that evicts are newer than all that it lost.
+	kept  int
+	since uint64
 
 	prev, next *gap // of the same state, in a ring
 }
@@ -75,6 +75,12 @@ type gaps struct {
 	waits int  // gaps that are lost
 	free  *gap // by next
 	frees int
+	// lowest and highest are the Seqs of the first and the last notification that
+	// were lost of the batch that is being pushed; 0 = none was. pushed is the Seq up
+	// to which batches have been pushed, kept ones counted. rejects says that the
+	// buffer loses the end of what is pushed.
+	lowest, highest, pushedTo uint64
+	rejects                   bool
 	// swept is true from when the listener has swept what it popped until it pops
 	// again. inHand is the listener's: above 0 only if what it popped has been swept,
 	// or had nothing to be swept for.
@@ -94,13 +100,16 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 	key := event.KeyOf(n.Object())
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if n.Seq > g.pushedTo {
+		if g.lowest == 0 || n.Seq < g.lowest {
+			g.lowest = n.Seq
+		}
+		g.highest = max(g.highest, n.Seq)
+	}
 	p := g.byKey[key]
-	switch {
-	case p == nil:
+	if p == nil {
 		p = g.add(key, n.Seq)
 		p.known, p.since = n.Before(), now+1
-	case n.Seq >= p.since:
-		p.pending--
 	}
 	// One that is healed may be lost again; one that is lost began earlier if the
 	// losses of one push are reported in another order than that of publication.
@@ -111,18 +120,32 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 	g.passed(p, n)
 }
 
-// expect counts a batch that is going to be pushed; sync notifications only if the
-// listener is due for them.
-func (g *gaps) expect(batch []event.Notification, due bool) {
+// pushed notes that a batch has been pushed, counts what of it is kept, and ends the
+// gaps that its losses have settled. due says whether sync notifications are routed.
+func (g *gaps) pushed(batch []event.Notification, due bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	end := batch[len(batch)-1].Seq
+	g.rejects = g.rejects || g.highest == end
+	if g.rejects {
+		if g.lowest > 0 {
+			batch = batch[:uint64(len(batch))-(end-g.lowest+1)]
+		}
+		g.keep(batch, due)
+	}
+	g.lowest, g.highest, g.pushedTo = 0, 0, end
+	g.end()
+}
+
+// keep counts notifications that are pending now.
+func (g *gaps) keep(batch []event.Notification, due bool) {
 	for i := range batch {
 		n := &batch[i]
 		if n.Round != 0 && !due {
 			continue
 		}
-		if p := g.byKey[event.KeyOf(n.Object())]; p != nil {
-			p.pending++
+		if p := g.byKey[event.KeyOf(n.Object())]; p != nil && n.Seq >= p.since {
+			p.kept++
 		}
 	}
 }
@@ -132,41 +155,39 @@ func (g *gaps) passed(p *gap, n *event.Notification) {
 	if n.Seq > p.last {
 		p.last, p.gone = n.Seq, n.Kind == event.Delete
 	}
-	if g.settled(p) {
+	if p.settled() {
 		g.ending = append(g.ending, p)
 	}
 }
 
 // end ends the gaps that are settled, unless the listener may have something of
-// them in hand that it has not swept. It is called when all losses of a push are
-// known, so that their order does not matter.
+// them in hand that it has not swept, or their losses are those of a push that has
+// not ended: then what that push keeps has not been counted.
 func (g *gaps) end() {
 	if !g.swept && g.inHand.Load() == 0 {
 		return
 	}
+	open := g.ending[:0]
 	for _, p := range g.ending {
-		if g.byKey[p.key] == p && g.settled(p) {
+		switch {
+		case g.byKey[p.key] != p || !p.settled():
+		case p.last > g.pushedTo:
+			open = append(open, p)
+		default:
 			g.remove(p)
 		}
 	}
-	clear(g.ending)
-	if g.ending = g.ending[:0]; cap(g.ending) > maxFreeGaps {
+	clear(g.ending[len(open):])
+	if g.ending = open; len(open) == 0 && cap(open) > maxFreeGaps {
 		g.ending = nil
 	}
 }
 
-// pushed ends the gaps that the losses of a push have settled.
-func (g *gaps) pushed() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.end()
-}
-
 // settled reports whether the handler knows of no object, as it should, and every
-// notification of it that may still come begins with its creation. Losses are
-// reported in the order of publication and leave nothing older of the object
-// pending than what pending counts, so what comes after the delete is newer.
-func (g *gaps) settled(p *gap) bool { return p.known == nil && p.gone && p.pending == 0 }
+// notification of it that may still come begins with its creation: the newest that
+// it will never get is a delete, older ones that are pending have been counted, and
+// there are none. A buffer that evicts keeps nothing older than what it loses.
+func (p *gap) settled() bool { return p.known == nil && p.gone && p.kept == 0 }
 
 // horizon returns a Seq above those of all gaps that are to be healed now.
 func (g *gaps) horizon() uint64 {
@@ -201,7 +222,7 @@ func (g *gaps) take(n int, before, upTo uint64, hand *hand, tell func(key event.
 		}
 		g.ending = append(g.ending, p)
 	}
-	g.sweep(hand)
+	g.sweep(hand, false)
 }
 
 // A hand is what the listener has popped and not yet handled.
@@ -211,12 +232,16 @@ type hand struct {
 }
 
 // sweep takes out of hand what is stale, or will be because something older of the
-// same object is yet to be healed, and ends the gaps that only that kept.
-func (g *gaps) sweep(h *hand) {
+// same object is yet to be healed, and ends the gaps that only that kept. popped
+// says that it has just been popped.
+func (g *gaps) sweep(h *hand, popped bool) {
 	fresh := h.rest[:0]
 	for i := range h.rest {
 		n := &h.rest[i]
 		p := g.byKey[event.KeyOf(n.Object())]
+		if p != nil && popped && g.rejects && n.Seq >= p.since {
+			p.kept--
+		}
 		if p == nil || n.Seq > p.upTo && (p.state != lost || n.Seq <= p.first) {
 			fresh = append(fresh, *n)
 			continue
@@ -242,13 +267,7 @@ func (g *gaps) popped(h *hand) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.prune(h.rest[0].Seq)
-	for i := range h.rest {
-		n := &h.rest[i]
-		if p := g.byKey[event.KeyOf(n.Object())]; p != nil && n.Seq >= p.since {
-			p.pending--
-		}
-	}
-	g.sweep(h)
+	g.sweep(h, true)
 }
 
 // heal makes notifications of the gap's object stale up to that Seq, which is not

@@ -29,8 +29,10 @@ func (l *Listener) popped(batch []event.Notification) {
 	l.healer.rest = batch
 	if l.gaps.any.Load() {
 		l.gaps.popped(&l.healer.hand)
+		l.supersede()
+	} else {
+		l.inHand.Store(int64(len(batch)))
 	}
-	l.supersede()
 }
 
 // ready heals what was lost before the first notification in hand, discards what

@@ -25,18 +25,26 @@ const (
 
 // enter takes the lock when all who came before have had it.
 func (l *turnLock) enter() {
+	if turn := l.reserve(); turn != nil {
+		<-turn
+	}
+}
+
+// reserve takes the lock if it is free, and returns nil, or takes a place behind all
+// who came before, and returns the channel that is closed when the lock is handed
+// over. Whoever waits for that may be another goroutine.
+func (l *turnLock) reserve() (turn chan struct{}) {
 	if l.tryEnter() {
-		return
+		return nil
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.state.Swap(contended) == free {
-		l.mu.Unlock()
-		return
+		return nil
 	}
-	turn := make(chan struct{})
+	turn = make(chan struct{})
 	l.waiting = append(l.waiting, turn)
-	l.mu.Unlock()
-	<-turn
+	return turn
 }
 
 // tryEnter takes the lock if it is free.
@@ -59,8 +67,9 @@ func (l *turnLock) leave() {
 }
 
 // joinsPerHold is how many joins are served under one hold of the publish lock. A
-// publisher therefore waits for at most that many replays, and join number n for
-// at most n/joinsPerHold+1 holds by the server and as many by publishers.
+// publisher therefore waits for at most that many replays, and the n-th join in the
+// queue for n/joinsPerHold holds by the server, before each of which everyone who
+// contends for the lock has it once at most.
 const joinsPerHold = 8
 
 // A publishLock is the lock under which notifications are published, together
@@ -72,7 +81,8 @@ const joinsPerHold = 8
 //     queued and its caller goes on: no caller waits for a publisher, and none runs
 //     the joins of others.
 //   - Queued joins run on one server goroutine, which exists while there are any,
-//     oldest first, and at most joinsPerHold of them under one hold.
+//     oldest first, and at most joinsPerHold of them under one hold. Its place in the
+//     order of arrival is that of the first of them.
 //   - A join can be cancelled until it runs, and none runs after close.
 type publishLock struct {
 	turnLock
@@ -107,7 +117,7 @@ func (p *publishLock) join(j *pendingJoin) {
 	j.queued = p.joins.PushBack(j)
 	if p.serving == nil {
 		p.serving = make(chan struct{})
-		go p.serve(p.serving)
+		go p.serve(p.reserve(), p.serving)
 	}
 }
 
@@ -122,11 +132,13 @@ func (p *publishLock) cancel(j *pendingJoin) {
 	}
 }
 
-// serve runs queued joins until none is left.
-func (p *publishLock) serve(ended chan struct{}) {
+// serve runs queued joins, when its turn comes, until none is left.
+func (p *publishLock) serve(turn, ended chan struct{}) {
 	defer close(ended)
 	for {
-		p.enter()
+		if turn != nil {
+			<-turn
+		}
 		for range joinsPerHold {
 			j := p.next()
 			if j == nil {
@@ -134,14 +146,16 @@ func (p *publishLock) serve(ended chan struct{}) {
 			}
 			j.run()
 		}
-		p.leave()
 		p.mu.Lock()
 		if p.joins.Len() == 0 {
 			p.serving = nil
 			p.mu.Unlock()
+			p.leave()
 			return
 		}
+		turn = p.reserve()
 		p.mu.Unlock()
+		p.leave()
 	}
 }
 

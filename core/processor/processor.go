@@ -279,10 +279,11 @@ func (p *Processor) publish(batch []event.Notification) {
 	if initial > 0 {
 		p.startSync(initial)
 	}
-	p.eachGap(func(l *Listener) { l.gaps.expect(batch, !l.notDue) })
 	p.push(batch)
 	p.pushed.Store(seq)
-	p.eachGap(func(l *Listener) { l.gaps.pushed() })
+	if p.lossy.Load() {
+		p.count(batch)
+	}
 }
 
 // push hands a batch to the fan-out. Listeners may read the cache meanwhile.
@@ -292,14 +293,11 @@ func (p *Processor) push(batch []event.Notification) {
 	p.fanout.Publish(batch)
 }
 
-// eachGap calls f for all listeners that have something to heal or to forget.
-func (p *Processor) eachGap(f func(l *Listener)) {
-	if !p.lossy.Load() {
-		return
-	}
+// count lets listeners that have lost something know that a batch has been pushed.
+func (p *Processor) count(batch []event.Notification) {
 	for _, l := range p.listeners() {
 		if l.gaps.any.Load() {
-			f(l)
+			l.gaps.pushed(batch, !l.notDue)
 		}
 	}
 }
