@@ -23,26 +23,26 @@ import (
 // the handler knows of none, and nothing of it is pending that says otherwise:
 // objects that come and go under names that never return leave nothing behind.
 type gap struct {
-	key   event.Key
 	state gapState
-	// known is the state that the handler has been told of when it has handled
-	// all that was published before first (lost), or that it was healed to
-	// (open, healed); nil = it knows of no object.
-	known event.Object
+	// last is the newest notification that has been lost or superseded, and gone
+	// says that it was a delete.
+	gone  bool
+	last  uint64
 	first uint64 // Seq of the first notification lost; lost only
 	// upTo is the Seq up to which notifications of the object are stale, because
 	// the handler has been told of a newer state; 0 = none is. everything = as
 	// long as the change under way lasts.
 	upTo uint64
-	// last is the newest notification that has been lost or superseded, and gone
-	// says that it was a delete.
-	last uint64
-	gone bool
+	// known is the state that the handler has been told of when it has handled
+	// all that was published before first (lost), or that it was healed to
+	// (open, healed); nil = it knows of no object.
+	known event.Object
 	// kept counts the pending notifications from Seq since on, of a buffer that
 	// rejects; those of one that evicts are newer than all that it lost.
 	kept  int
 	since uint64
 
+	key        event.Key
 	prev, next *gap // of the same state, in a ring
 }
 
@@ -99,7 +99,6 @@ type gaps struct {
 func (g *gaps) file(n *event.Notification, now uint64) {
 	key := event.KeyOf(n.Object())
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if n.Seq > g.pushedTo {
 		if g.lowest == 0 || n.Seq < g.lowest {
 			g.lowest = n.Seq
@@ -107,10 +106,21 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 		g.highest = max(g.highest, n.Seq)
 	}
 	p := g.byKey[key]
-	if p == nil {
+	switch {
+	case p == nil:
 		p = g.add(key, n.Seq)
 		p.known, p.since = n.Before(), now+1
+		g.lose(p, n)
+	case p.state == lost && n.Seq > p.last && !p.gone && n.Kind != event.Delete: // nearly always
+		p.last = n.Seq
+	default:
+		g.lose(p, n)
 	}
+	g.mu.Unlock()
+}
+
+// lose notes a loss in a gap.
+func (g *gaps) lose(p *gap, n *event.Notification) {
 	// One that is healed may be lost again; one that is lost began earlier if the
 	// losses of one push are reported in another order than that of publication.
 	if n.Seq > p.upTo && (p.state != lost || n.Seq < p.first) {

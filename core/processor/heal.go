@@ -24,37 +24,40 @@ type healer struct {
 	calls []event.Notification
 }
 
-// popped takes a batch in hand and discards what of it is stale.
-func (l *Listener) popped(batch []event.Notification) {
-	l.healer.rest = batch
-	if l.gaps.any.Load() {
-		l.gaps.popped(&l.healer.hand)
-		l.supersede()
-	} else {
+// popped takes a batch in hand, discards what of it is stale, and returns the rest.
+func (l *Listener) popped(batch []event.Notification) (rest []event.Notification) {
+	if !l.gaps.any.Load() {
 		l.inHand.Store(int64(len(batch)))
+		return batch
 	}
+	l.healer.rest = batch
+	l.gaps.popped(&l.healer.hand)
+	return l.supersede()
 }
 
 // ready heals what was lost before the first notification in hand, discards what
-// that makes stale, and returns how many of the rest may be delivered before it has
-// to be asked again. 0 means that nothing is left, or that the listener is to
+// that makes stale, and returns the rest and how many of it may be delivered before
+// it has to be asked again. 0 means that nothing is left, or that the listener is to
 // abandon.
-func (l *Listener) ready() int {
+func (l *Listener) ready(hand []event.Notification) (rest []event.Notification, n int) {
 	if !l.gaps.any.Load() {
-		return len(l.healer.rest)
+		return hand, len(hand)
 	}
-	l.heal(l.healer.rest[0].Seq)
-	return l.gaps.ready(l.healer.rest)
+	l.healer.rest = hand
+	l.heal(hand[0].Seq)
+	rest, l.healer.rest = l.healer.rest, nil
+	return rest, l.gaps.ready(rest)
 }
 
-// supersede discards what a sweep took out of hand, and counts the rest.
-func (l *Listener) supersede() {
+// supersede discards what a sweep took out of hand, and counts and returns the rest.
+func (l *Listener) supersede() (rest []event.Notification) {
 	for _, n := range l.healer.stale {
 		l.discarded(n, buffer.Superseded)
 	}
 	clear(l.healer.stale)
 	l.healer.stale = l.healer.stale[:0]
 	l.inHand.Store(int64(len(l.healer.rest)))
+	return l.healer.rest
 }
 
 // healIfIdle heals everything if nothing is pending for this listener, which must
@@ -62,9 +65,6 @@ func (l *Listener) supersede() {
 // both, then nothing older is that was lost before the first or pushed before the
 // second.
 func (l *Listener) healIfIdle() {
-	if !l.gaps.any.Load() {
-		return
-	}
 	lost := l.gaps.horizon()
 	if l.sub.Len() > 0 {
 		return

@@ -144,19 +144,15 @@ func (l *Listener) Resync() time.Duration {
 func (l *Listener) run(sub Subscription) {
 	defer close(l.finished)
 	batch := make([]event.Notification, batchSize)
-	for n := l.pop(sub, batch); n > 0; n = l.pop(sub, batch) {
+	for n := sub.Pop(batch); n > 0; n = sub.Pop(batch) {
 		l.deliverAll(batch[:n])
 		clear(batch[:n])
-		l.healIfIdle()
+		if l.gaps.any.Load() {
+			l.healIfIdle()
+			l.gaps.popping()
+		}
 	}
 	l.healIfIdle() // what was lost last, if the backlog was to be handled
-}
-
-func (l *Listener) pop(sub Subscription, batch []event.Notification) int {
-	if l.gaps.any.Load() {
-		l.gaps.popping()
-	}
-	return sub.Pop(batch)
 }
 
 // deliverAll makes one call for each notification, whatever panics, and
@@ -164,28 +160,27 @@ func (l *Listener) pop(sub Subscription, batch []event.Notification) int {
 func (l *Listener) deliverAll(batch []event.Notification) {
 	last := batch[len(batch)-1].Seq
 	handled, panicked := 0, 0
-	h := &l.healer
-	l.popped(batch)
-	for len(h.rest) > 0 && !l.abandon.Load() {
-		ready := l.ready()
-		done, failed := l.deliver(h.rest[:ready])
+	rest := l.popped(batch)
+	for len(rest) > 0 && !l.abandon.Load() {
+		var ready int
+		rest, ready = l.ready(rest)
+		done, failed := l.deliver(rest[:ready])
 		handled += done
-		h.rest = h.rest[done:]
+		rest = rest[done:]
 		if failed {
 			panicked++
-			l.finish(&h.rest[0])
-			h.rest = h.rest[1:]
+			l.finish(&rest[0])
+			rest = rest[1:]
 			l.handled.Add(uint64(handled))
 			l.panicked.Add(uint64(panicked))
-			l.inHand.Store(int64(len(h.rest)))
+			l.inHand.Store(int64(len(rest)))
 			handled, panicked = 0, 0
 			l.afterPanic()
 		}
 	}
-	for _, n := range h.rest {
+	for _, n := range rest {
 		l.discarded(n, buffer.Closed)
 	}
-	h.rest = nil
 	l.handled.Add(uint64(handled))
 	l.reached.Store(last)
 	l.inHand.Store(0)
@@ -245,7 +240,9 @@ func (l *Listener) finish(n *event.Notification) {
 func (l *Listener) discarded(n event.Notification, why buffer.Reason) {
 	l.discards[why].Inc()
 	if why == buffer.Overflow && l.p.o.Cache != nil {
-		l.p.lossy.Store(true)
+		if !l.p.lossy.Load() {
+			l.p.lossy.Store(true)
+		}
 		l.gaps.file(&n, l.p.seq.Load())
 	}
 	l.finish(&n)
