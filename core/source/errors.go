@@ -23,6 +23,12 @@ const (
 	// Invalid: the server does not understand the request (422), as an old
 	// one answers to a streaming initial list.
 	Invalid Reason = "Invalid"
+	// ServiceUnavailable: nobody serves the request at the moment (503).
+	ServiceUnavailable Reason = "ServiceUnavailable"
+	// Timeout: the request was not answered in time (504).
+	Timeout Reason = "Timeout"
+	// ServerTimeout: the server did not finish in time and asks to try again (500).
+	ServerTimeout Reason = "ServerTimeout"
 )
 
 // An Error is a server's refusal.
@@ -44,3 +50,19 @@ func HasReason(err error, r Reason) bool {
 // IsConnectionRefused reports whether err says that nobody listens at the
 // server's address.
 func IsConnectionRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// IsTransient reports whether err says nothing about the request itself, so that
+// the same request may succeed later: the way to the server failed, or the
+// server is overloaded or not available. An err that is no *Error is a failure
+// of the transport; see Source.
+func IsTransient(err error) bool {
+	var refusal *Error
+	if !errors.As(err, &refusal) {
+		return err != nil
+	}
+	switch refusal.Reason {
+	case TooManyRequests, ServiceUnavailable, Timeout, ServerTimeout:
+		return true
+	}
+	return false
+}

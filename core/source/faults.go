@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -217,8 +218,11 @@ func randomError(r *rand.Rand) error {
 		&Error{Reason: TooManyRequests, Message: "ordered"},
 		&Error{Reason: Internal, Message: "ordered"},
 		&Error{Reason: Invalid, Message: "ordered"},
+		&Error{Reason: ServiceUnavailable, Message: "ordered"},
 		syscall.ECONNREFUSED,
+		syscall.ECONNRESET,
 		io.ErrUnexpectedEOF,
+		context.DeadlineExceeded,
 	}
 	return errs[r.IntN(len(errs))]
 }

@@ -2,9 +2,12 @@ package source_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -361,4 +364,24 @@ func TestMisbehaveTellsItself(t *testing.T) {
 		assert.Equal(t, "ADDED a@2, ADDED b@3, END@3", read(watch(t, a, streaming)))
 	}
 	assert.Len(t, kinds, 11, "%v", kinds)
+}
+
+// TestTransientErrors: what a later request may not meet again.
+func TestTransientErrors(t *testing.T) {
+	for _, err := range []error{
+		io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, syscall.ECONNRESET, context.DeadlineExceeded,
+		errors.New("tls: handshake failure"),
+		&source.Error{Reason: source.TooManyRequests}, &source.Error{Reason: source.ServiceUnavailable},
+		&source.Error{Reason: source.Timeout}, &source.Error{Reason: source.ServerTimeout},
+	} {
+		assert.True(t, source.IsTransient(err), "%v", err)
+		assert.True(t, source.IsTransient(fmt.Errorf("get: %w", err)), "%v", err)
+	}
+	for _, err := range []error{
+		nil, &source.Error{Reason: source.Expired}, &source.Error{Reason: source.TooLargeVersion},
+		&source.Error{Reason: source.Internal}, &source.Error{Reason: source.Invalid},
+		fmt.Errorf("get: %w", &source.Error{Reason: "Forbidden"}),
+	} {
+		assert.False(t, source.IsTransient(err), "%v", err)
+	}
 }

@@ -20,7 +20,7 @@ import (
 // A Source can be listed and watched. Its methods may be called concurrently.
 type Source interface {
 	// List returns one page of the collection. Errors are *Error where the
-	// server refused; anything else is a transport failure.
+	// server refused, also of Watch; anything else is a failure of the transport.
 	List(ctx context.Context, opts ListOptions) (*List, error)
 	// Watch opens a stream of the changes after opts.ResourceVersion. The
 	// stream outlives ctx's use in this call only until ctx ends.
@@ -31,6 +31,13 @@ type Source interface {
 // initial list. Reflectors then list in the classic way without asking.
 type WatchListRefuser interface {
 	RefusesWatchList() bool
+}
+
+// A VersionReuser is a Source whose streams may send a lower version after a
+// higher one although nothing is wrong with it, for instance because states come
+// again. Otherwise reflectors take that for a database that was restored.
+type VersionReuser interface {
+	ReusesVersions() bool
 }
 
 // Match says how a resource version in a request is to be read.
