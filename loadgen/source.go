@@ -44,6 +44,7 @@ type Source struct {
 var (
 	_ source.Source           = (*Source)(nil)
 	_ source.WatchListRefuser = (*Source)(nil)
+	_ source.VersionReuser    = (*Source)(nil)
 )
 
 // batchSize is how many events a source hands out at most at a time. It is above
@@ -79,6 +80,10 @@ func (s *Source) Pace() Pace { return s.stream.Pace() }
 
 // RefusesWatchList returns true: lists are served classically.
 func (s *Source) RefusesWatchList() bool { return true }
+
+// ReusesVersions reports whether the states of some key come again, and with
+// them their versions, as in most synthetic loads.
+func (s *Source) ReusesVersions() bool { return s.load.again }
 
 // List returns the load's list in one page, whatever version and page size are
 // asked for. It fails only if ctx has ended.

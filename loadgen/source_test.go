@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,33 @@ func checkEvents(t testing.TB, load *Load, from int, got []source.Event) {
 		}
 		require.Equal(t, source.Event{Object: want.Object, Type: want.Type}, e, "event %d", from+i)
 	}
+}
+
+// TestReusedVersions: versions fall exactly in the loads whose source says that
+// they may, so no reflector takes a load for a server that was restored.
+func TestReusedVersions(t *testing.T) {
+	for _, d := range []drawn{
+		{Keys: 20, Events: 1000}, {Keys: 20, Events: 1000, Churn: 20, Relists: 3, Gap: 10},
+		{Keys: 20, Events: 1000, Versions: 1000}, {Keys: 20, Events: 1000, Versions: 1000, Churn: 20, Prefill: 100},
+		{Keys: 1, Events: 62}, {Keys: 1, Events: 64},
+	} {
+		load := mustLoad(t, d)
+		last, falls := number(t, load.Lists[0].Version), false
+		for i := range load.Len() {
+			if e := load.Event(i); e.Type != source.Failed {
+				version := number(t, e.Object.GetResourceVersion())
+				falls = falls || version < last
+				last = version
+			}
+		}
+		assert.Equal(t, falls, NewSource(load).ReusesVersions(), "%+v", d)
+	}
+}
+
+func number(t *testing.T, version string) int {
+	n, err := strconv.Atoi(version)
+	require.NoError(t, err)
+	return n
 }
 
 func TestSourceListsTheInitialObjects(t *testing.T) {

@@ -55,7 +55,8 @@ const (
 	PerKey
 )
 
-// Options configure an informer. The zero Options are those of client-go.
+// Options configure an informer. The zero Options are those of client-go, except
+// for what Faithful switches off.
 type Options struct {
 	Name string // for logs
 	// Resync is the default resync period of handlers and how often the
@@ -69,8 +70,9 @@ type Options struct {
 	// Transform changes each object before it is queued. It should leave the
 	// resource version alone: without it every update looks like a resync.
 	Transform queue.Transform
-	// OnWatchError hears of failed lists and of watches that cannot be
-	// opened, but not of streams that end. nil logs them.
+	// OnWatchError receives failed lists, watches that cannot be opened and
+	// resource versions that went back, but not other ends of streams: see
+	// reflector.Options. nil logs them.
 	OnWatchError func(error)
 	// OnProcessError hears of deltas that could not be applied. nil logs them.
 	OnProcessError func(error)
@@ -78,9 +80,15 @@ type Options struct {
 	Accept      func(event.Object) error
 	PageSize    int64 // of lists; 0 = 500
 	ClassicList bool  // never ask for a streaming initial list
-	Mutation    *MutationDetector
-	Logger      *slog.Logger   // nil = slog.Default
-	Rand        func() float64 // jitter in [0,1); nil = math/rand
+	// BookmarkTimeout is how long a streaming initial list may be silent before a
+	// plain list takes over; 0 = 30 s, negative = for ever.
+	BookmarkTimeout time.Duration
+	// Faithful makes the reflector decide exactly as client-go v0.37.2 does,
+	// without the improvements that package reflector lists.
+	Faithful bool
+	Mutation *MutationDetector
+	Logger   *slog.Logger   // nil = slog.Default
+	Rand     func() float64 // jitter in [0,1); nil = math/rand
 }
 
 // A Handler is told of changes; see processor.Handler.
@@ -134,7 +142,8 @@ func (o *Options) newReflector(src source.Source, store reflector.Store, resync 
 	due func() bool) *reflector.Reflector {
 	return reflector.New(src, store, reflector.Options{
 		Name: o.Name, Resync: resync, ShouldResync: due,
-		PageSize: o.PageSize, ClassicList: o.ClassicList, Accept: o.Accept,
+		PageSize: o.PageSize, ClassicList: o.ClassicList, BookmarkTimeout: o.BookmarkTimeout,
+		Faithful: o.Faithful, Accept: o.Accept, Recover: o.Panic.Recover,
 		OnWatchError: o.OnWatchError, Logger: o.Logger, Rand: o.Rand,
 	})
 }

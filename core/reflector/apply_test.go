@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -110,6 +111,40 @@ func TestPacerResetsByItsOwnAge(t *testing.T) {
 	assert.Equal(t, []time.Duration{800 * ms, 1600 * ms, 3200 * ms, 800 * ms, 1600 * ms}, waits)
 }
 
+func TestLower(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"1", "2", true}, {"2", "1", false}, {"2", "2", false},
+		{"9", "10", true}, {"10", "9", false}, {"99", "100", true},
+		{"18446744073709551615", "18446744073709551616", true},
+		{"18446744073709551616", "18446744073709551615", false},
+		{"123456789012345678901234567890", "1234567890123456789012345678901", true},
+		{"", "1", false}, {"1", "", false}, {"", "", false},
+		{"0", "1", false}, {"01", "12", false}, {"1", "012", false},
+		{"1", "1a", false}, {"a", "bb", false}, {"-1", "10", false}, {" 1", "10", false}, {"1/2", "1/3", false},
+	} {
+		assert.Equal(t, test.want, lower(test.a, test.b), "%q and %q", test.a, test.b)
+	}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { lower("123456788", "123456789") }))
+}
+
+// TestMeter: ten at once, then one per second, and never more than ten saved up.
+func TestMeter(t *testing.T) {
+	start := time.Now()
+	var m meter
+	ask := func(at time.Duration, n int) (waits []time.Duration) {
+		for range n {
+			waits = append(waits, max(0, m.next(start.Add(at))))
+		}
+		return waits
+	}
+	assert.Equal(t, append(make([]time.Duration, 10), time.Second, 2*time.Second), ask(0, 12))
+	assert.Equal(t, []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond}, ask(2500*time.Millisecond, 2))
+	assert.Equal(t, append(make([]time.Duration, 10), time.Second), ask(time.Hour, 11))
+}
+
 // TestInterruptBeforeAttach: a stream opened while the context ends is stopped too.
 func TestInterruptBeforeAttach(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -130,6 +165,9 @@ func BenchmarkWatchLoop(b *testing.B) {
 	in := newInterrupt(b.Context())
 	defer in.close()
 	w := &loop{batch: batch(batchSize), left: b.N/batchSize + 1}
+	for i := range w.batch {
+		w.batch[i].Object.(*source.Item).ResourceVersion = fmt.Sprint(123456789) // equal, not identical
+	}
 	b.ReportAllocs()
 	if err := r.consume(in, &stream{watch: w, settled: true}); err != nil {
 		b.Fatal(err)

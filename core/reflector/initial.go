@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/atomic"
+
 	"informerlab/core/event"
 	"informerlab/core/source"
 )
@@ -15,6 +17,10 @@ import (
 // initial list without end is warned of. Servers that do not know the request
 // just watch (kubernetes/kubernetes#129408).
 const patience = 10 * time.Second
+
+// maxUnfinished is the number of streaming initial lists in a row that may end
+// without their bookmark before a plain list takes over.
+const maxUnfinished = 3
 
 // streamList fills the store from a streaming initial list
 // (kubernetes/enhancements, KEP-3157) and returns its stream, which continues
@@ -37,24 +43,41 @@ func (r *Reflector) streamList(ctx context.Context, in *interrupt) (*stream, err
 			got, err = r.collect(in, s)
 		}
 		if got != nil {
-			r.unavailable = false
+			r.unavailable, r.unfinished = false, 0
 			if err = r.replace(got.objects(), got.version); err == nil {
 				return s, nil
 			}
 		}
 		s.stop()
-		switch {
-		case in.cause() != nil || err == nil: // a stream that ended too early: start over
-		case retriable(err):
-			r.log.Info("streaming initial list refused, waiting", "err", err)
-			r.wait(ctx, err)
-		case versionLost(err) && wanted != "":
-			r.unavailable = true
-		default:
-			return nil, err
+		if in.cause() == nil {
+			if err = r.startOver(ctx, s, wanted, err); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return nil, nil
+}
+
+// startOver prepares for another streaming initial list after the one from
+// version wanted ended because of err, or early if that is nil. It returns an
+// error if a plain list has to take over.
+func (r *Reflector) startOver(ctx context.Context, s *stream, wanted string, err error) error {
+	switch {
+	case err == nil:
+		r.unfinished++
+		if r.unfinished >= maxUnfinished && !r.o.Faithful {
+			return errUnfinished
+		}
+		r.pace(ctx, s)
+	case retriable(err):
+		r.log.Info("streaming initial list refused, waiting", "err", err)
+		r.wait(ctx, err)
+	case versionLost(err) && (wanted != "" || r.o.Faithful):
+		r.unavailable = true
+	default:
+		return err
+	}
+	return nil
 }
 
 // collect reads a stream up to the end of its initial events. It returns nil
@@ -62,10 +85,16 @@ func (r *Reflector) streamList(ctx context.Context, in *interrupt) (*stream, err
 func (r *Reflector) collect(in *interrupt, s *stream) (*collection, error) {
 	in.attach(s.watch)
 	defer r.warnWhileWaiting(s.opened)()
+	silence := newDeadline(r.o.BookmarkTimeout, s.watch.Stop)
 	c := &collection{index: map[event.Key]int{}}
 	for {
+		silence.start()
 		events := s.next(r.events[:])
+		silence.stop()
 		if len(events) == 0 {
+			if in.cause() == nil && silence.passed.Load() {
+				return nil, ErrNoBookmark
+			}
 			return nil, in.explain(s)
 		}
 		for i := range events {
@@ -88,10 +117,8 @@ func (r *Reflector) collect(in *interrupt, s *stream) (*collection, error) {
 // gather puts one event into c and reports whether it ends the initial list.
 func (r *Reflector) gather(c *collection, s *stream, e *source.Event) (end bool) {
 	change := e.Type >= source.Added && e.Type <= source.Deleted
-	if e.Object == nil || change && r.o.Accept != nil {
-		if !r.accepts(e.Object) {
-			return false
-		}
+	if (change || e.Object == nil) && !r.accepts(e.Object) {
+		return false
 	}
 	s.seen = true
 	switch {
@@ -125,6 +152,38 @@ func (r *Reflector) warnWhileWaiting(since time.Time) (stop func()) {
 	return func() {
 		close(done)
 		wg.Wait()
+	}
+}
+
+// A deadline calls a function once when a wait takes too long.
+type deadline struct {
+	limit  time.Duration // 0 or less = none
+	timer  *time.Timer
+	passed atomic.Bool
+}
+
+func newDeadline(limit time.Duration, expire func()) *deadline {
+	d := &deadline{limit: limit}
+	if limit > 0 {
+		d.timer = time.AfterFunc(limit, func() {
+			d.passed.Store(true)
+			expire()
+		})
+	}
+	return d
+}
+
+// start begins a wait.
+func (d *deadline) start() {
+	if d.timer != nil {
+		d.timer.Reset(d.limit)
+	}
+}
+
+// stop ends a wait. If it took too long the function may still be running.
+func (d *deadline) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
 	}
 }
 

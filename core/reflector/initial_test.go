@@ -58,7 +58,7 @@ func TestChangesBeforeTheEndAreFoldedIn(t *testing.T) {
 	tell(t, source.ServerOptions{}, func(s *story) {
 		s.put("c", "b", "a")
 		s.server.HoldBookmarks(true)
-		s.run(streaming)
+		s.run(reflector.Options{BookmarkTimeout: -1})
 		s.put("d", "b")
 		s.remove("c")
 		s.put("c")
@@ -155,7 +155,7 @@ func TestStreamingFaults(t *testing.T) {
 		requests []string
 	}{
 		"closed after one event starts over": {
-			source.Fault{Cut: true, CutAfter: 1}, []string{first, first}},
+			source.Fault{Cut: true, CutAfter: 1}, []string{first, `100ms watch "" streaming`}},
 		"closed at once is a very short watch": {source.Fault{Cut: true}, listed},
 		"too many requests waits": {
 			source.Fault{Err: refusal(source.TooManyRequests)}, []string{first, `800ms watch "" streaming`}},
@@ -218,15 +218,97 @@ func TestStreamingNotServed(t *testing.T) {
 	})
 }
 
-// TestStreamingIgnored: a server that just watches makes the reflector wait and
-// warn (kubernetes/kubernetes#129408); its stop is still prompt.
+// TestStreamingIgnored: a server that just watches (kubernetes/kubernetes#129408,
+// #135895) makes the reflector wait and warn, then report an error and list.
 func TestStreamingIgnored(t *testing.T) {
-	tell(t, source.ServerOptions{Streaming: source.StreamingIgnored}, func(s *story) {
-		s.put("a")
+	ignored := source.ServerOptions{Streaming: source.StreamingIgnored}
+	for _, test := range []struct {
+		timeout, silence time.Duration
+	}{
+		{0, 30 * time.Second}, {5 * time.Second, 5 * time.Second},
+	} {
+		tell(t, ignored, func(s *story) {
+			s.put("a")
+			s.run(reflector.Options{BookmarkTimeout: test.timeout})
+			s.pass(test.silence - 1)
+			s.expect([]string{`0s watch "" streaming`}, nil)
+			s.pass(1)
+			at := test.silence.String()
+			s.expect([]string{at + ` list "0" limit 500`, at + ` watch "2"`}, []string{"replace a@2 at 2"})
+			require.Len(t, s.errs.values(), 1)
+			assert.True(t, s.errs.values()[0] == reflector.ErrNoBookmark)
+			assert.Equal(t, 1, s.server.Streams(), "the silent stream was stopped")
+		})
+	}
+	for _, o := range []reflector.Options{{BookmarkTimeout: -1}, {Faithful: true}} {
+		tell(t, ignored, func(s *story) {
+			s.put("a")
+			s.run(o)
+			s.pass(time.Minute)
+			s.expect([]string{`0s watch "" streaming`}, nil)
+			assert.Equal(t, 6, s.logs.count("has no end yet"))
+			assert.Empty(t, s.errs.all())
+		})
+	}
+}
+
+// TestEventsProlongAStreamingList: only silence ends it, not its length.
+func TestEventsProlongAStreamingList(t *testing.T) {
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.server.HoldBookmarks(true)
 		s.run(streaming)
+		for range 10 {
+			s.pass(29 * time.Second)
+			s.put("a")
+		}
+		s.server.HoldBookmarks(false)
+		synctest.Wait()
+		s.expect([]string{`0s watch "" streaming`}, []string{"replace a@11 at 11"})
+		s.pass(4 * time.Minute)
+		assert.Empty(t, s.errs.all(), "the time is up with the list, not with the stream")
+	})
+}
+
+// TestSlowCheckIsNoSilence: what the reflector itself takes does not count.
+func TestSlowCheckIsNoSilence(t *testing.T) {
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.put("a", "b", "c")
+		s.run(reflector.Options{Accept: func(event.Object) error {
+			time.Sleep(20 * time.Second)
+			return nil
+		}})
 		s.pass(time.Minute)
-		s.expect([]string{`0s watch "" streaming`}, nil)
-		assert.Equal(t, 6, s.logs.count("has no end yet"))
+		s.expect([]string{`0s watch "" streaming`}, []string{"replace a@2 b@3 c@4 at 4"})
+	})
+}
+
+// TestUnfinishedStreamingLists: after three in a row without bookmark a plain
+// list follows; then each that ends too early leads to one, until one is finished.
+func TestUnfinishedStreamingLists(t *testing.T) {
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.put("a", "b")
+		early := source.Fault{Cut: true, CutAfter: 1}
+		s.server.NextWatches(3, early)
+		s.server.NextWatches(1, source.Fault{})
+		s.run(streaming)
+		s.pass(time.Second)
+		s.expect([]string{
+			`0s watch "" streaming`, `100ms watch "" streaming`, `300ms watch "" streaming`,
+			`300ms list "0" limit 500`, `300ms watch "3"`,
+		}, []string{"replace a@2 b@3 at 3"})
+		relist := func() []string {
+			s.server.EndStreams(refusal(source.Expired))
+			s.pass(5 * time.Second)
+			s.store.take()
+			return s.requests()
+		}
+		s.server.NextWatches(1, early)
+		assert.Equal(t, []string{`1.8s watch "3" streaming`, `1.8s list "3"`, `1.8s watch "3"`}, relist())
+		assert.Equal(t, []string{`7.6s watch "3" streaming`}, relist())
+		s.server.NextWatches(1, early)
+		assert.Equal(t, []string{`14.2s watch "3" streaming`, `14.6s watch "3" streaming`}, relist(),
+			"one was finished in between")
+		assert.Empty(t, s.errs.all())
 	})
 }
 

@@ -21,7 +21,7 @@ func (r *Reflector) list(ctx context.Context) error {
 		list, paged, err = r.pages(ctx, "", limit)
 	}
 	if err != nil {
-		return fmt.Errorf("reflector: list: %w", err)
+		return &ListError{fmt.Errorf("reflector: list: %w", err)}
 	}
 	if elapsed := time.Since(started); elapsed > slowList {
 		r.log.Warn("slow list", "took", elapsed, "items", len(list.Items))
@@ -30,7 +30,7 @@ func (r *Reflector) list(ctx context.Context) error {
 	r.unavailable = false
 	items := make([]event.Object, 0, len(list.Items))
 	for _, o := range list.Items {
-		if o != nil && r.o.Accept == nil || r.accepts(o) {
+		if r.accepts(o) {
 			items = append(items, o)
 		}
 	}
@@ -40,9 +40,11 @@ func (r *Reflector) list(ctx context.Context) error {
 // replace gives a list to the store and notes its version.
 func (r *Reflector) replace(items []event.Object, version string) error {
 	if err := r.store.Replace(items, version); err != nil {
-		return fmt.Errorf("reflector: replace: %w", err)
+		return &ListError{fmt.Errorf("reflector: replace: %w", err)}
 	}
 	r.setVersion(version)
+	r.confirmed = time.Now()
+	r.answered(version)
 	return nil
 }
 
@@ -76,7 +78,7 @@ func (r *Reflector) pageSize(version string) int64 {
 // everything is read once more in one piece.
 func (r *Reflector) pages(ctx context.Context, version string, limit int64) (*source.List, bool, error) {
 	first := source.ListOptions{ResourceVersion: version, Limit: limit}
-	all, err := r.source.List(ctx, first)
+	all, err := r.page(ctx, first)
 	if err != nil || all.Continue == "" {
 		return all, false, err
 	}
@@ -87,17 +89,34 @@ func (r *Reflector) pages(ctx context.Context, version string, limit int64) (*so
 		Items:           append([]event.Object(nil), all.Items...),
 	}
 	for all.Continue != "" {
-		page, err := r.source.List(ctx, source.ListOptions{Limit: limit, Continue: all.Continue})
+		page, err := r.page(ctx, source.ListOptions{Limit: limit, Continue: all.Continue})
 		if source.HasReason(err, source.Expired) {
 			first.Limit = 0
-			whole, err := r.source.List(ctx, first)
+			whole, err := r.page(ctx, first)
 			return whole, true, err
 		}
 		if err != nil {
 			return nil, true, err
 		}
+		if page.Continue == all.Continue && !r.o.Faithful {
+			return nil, true, errSamePage // the next page would be the same again, without end
+		}
 		all.Items = append(all.Items, page.Items...)
 		all.Continue = page.Continue
 	}
 	return all, true, nil
+}
+
+// page makes one list request. All pages of a list count as one for the meter.
+func (r *Reflector) page(ctx context.Context, opts source.ListOptions) (*source.List, error) {
+	if opts.Continue == "" {
+		if err := r.admit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	list, err := r.source.List(ctx, opts)
+	if err == nil && list == nil {
+		err = errNothing
+	}
+	return list, err
 }

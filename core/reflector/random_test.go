@@ -30,6 +30,8 @@ func TestRandomFaults(t *testing.T) {
 			PageSize:              int64(r.IntN(3) * 2),
 			Resync:                time.Duration(r.IntN(2)) * 7 * time.Second,
 			MaxInternalErrorRetry: time.Duration(r.IntN(2)) * time.Minute,
+			BookmarkTimeout:       time.Duration(r.IntN(3)-1) * 3 * time.Second,
+			Faithful:              r.IntN(4) == 0,
 			// Its own generator: it runs beside the test's.
 			Rand: rand.New(rand.NewPCG(seed, 1)).Float64,
 		}

@@ -1,11 +1,11 @@
 // Package reflector keeps a store equal to what a source lists and watches.
 //
-//	          ┌────────────── backoff ◀── stream ended by an error ────────────┐
-//	          ▼                                                                │
+//	          ┌─── backoff ◀── ended by an error, or versions went back ──────────┐
+//	          ▼                                                                   │
 //	Run ─▶ list, or streaming initial list ─▶ Store.Replace ─▶ watch ─▶ Store.Add, Bookmark
-//	          ▲                                                 │  ▲        │
-//	          └── backoff ◀── request refused ◀─────────────────┘  └────────┘
-//	                                                     stream ended normally
+//	          ▲                                               ▲ │ ▲               │
+//	          │                              server away: wait └─┤ └── pace ◀──────┘
+//	          └─── backoff ◀── request refused ◀────────────────┘     ended normally
 //
 // After every fault of the source the store is made right again: a stream that
 // ends is opened again at the last version seen, and what cannot be continued
@@ -13,35 +13,63 @@
 // call per batch; in the steady state an event costs no allocation, no clock
 // reading and no channel operation.
 //
-// It behaves as client-go's Reflector (tools/cache/reflector.go, v0.37), with
-// these deliberate differences:
+// It behaves as client-go's Reflector (tools/cache/reflector.go, v0.37.2), with
+// deliberate differences. Options.Faithful switches off those that change what
+// is asked of the server or reported:
+//
+//   - An event or bookmark of a lower version than the one before it in the same
+//     stream, behind the initial events, ends the stream: the server's database
+//     was restored (kubernetes/kubernetes#107457). OnWatchError receives a
+//     *VersionRewindError, and after the backoff a list at the newest version
+//     follows. An idle watch notices at its next bookmark or reopening: if the stream
+//     that ended had sent nothing, and the last one that had, and the last list,
+//     ended 5 minutes ago or earlier, the version of a list of one object at the
+//     newest version is compared before the next stream is opened.
+//   - The stream after one that ended within a second is delayed, by 100 ms at
+//     first and up to 30 s (kubernetes/kubernetes#140890,
+//     jupyterhub/kubespawner#920). Whatever happens, a reflector makes at most 10
+//     requests at once and one per second from then on; the pages of a list
+//     count as one.
+//   - After 3 streaming initial lists in a row that ended without their bookmark
+//     a plain list follows, as it does after one that was silent for
+//     Options.BookmarkTimeout (kubernetes/kubernetes#135895).
+//   - A streaming initial list refused as expired or too new although it asked
+//     for no version falls back to a plain list; client-go asks again at once,
+//     without end.
+//   - A watch request that fails because the server is away or overloaded
+//     (source.IsTransient) is repeated at the same version instead of listing all
+//     objects again (kubernetes/kubernetes#119646); from the tenth failure in a
+//     row on, a list follows each. OnWatchError receives every one of them.
+//   - A page token that is returned twice in a row is an error.
+//
+// These are always on:
 //
 //   - The temporary store of a streaming initial list keeps the order of first
 //     arrival, where client-go's has map order, so a run can be repeated.
 //   - Nothing is transformed in that temporary store; the transform of the queue
 //     runs once per object received, not twice (kubernetes/kubernetes#131799).
-//   - A streaming initial list refused as expired or too new although it asked
-//     for no version falls back to a plain list; client-go asks again at once,
-//     without end.
 //   - Waiting for a retry of a streaming initial list ends with the context.
 //   - The object check applies to the items of plain lists as to all else, and
 //     never to bookmarks, whose object is only a version.
 //   - Wherever a refusal carries a RetryAfter, the wait is at least that long.
 //     In client-go the REST client below the reflector sees to it.
+//   - A nil list or watch without an error is an error, not a panic.
+//   - Errors of lists are *ListError; those of watch requests are passed on as
+//     the source returned them, as in client-go.
 //   - List and Watch are called on the goroutine of Run. A source that ignores
 //     the end of its context therefore delays the return of Run, which client-go
 //     would leave behind as a goroutine.
 //
 // Limits: batches hold 256 events, so LastSyncResourceVersion lags the newest
-// event in the store by at most that many; a page token is followed as long as
-// the source returns one.
+// event in the store by at most that many. A page token is followed as long as
+// the source returns another one. A restored server that has passed the last
+// version again before it is compared is not noticed; nor is one whose versions
+// are not decimal integers.
 package reflector
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -88,15 +116,34 @@ type Options struct {
 	// MaxInternalErrorRetry is how long internal errors that end streams are
 	// answered by opening another at once; 0 = never, they lead to a relist.
 	MaxInternalErrorRetry time.Duration
+	// BookmarkTimeout is how long a streaming initial list may be silent. After
+	// that OnWatchError receives ErrNoBookmark and a plain list follows. 0 = 30 s;
+	// negative = for ever.
+	BookmarkTimeout time.Duration
+	// Faithful makes exactly the decisions of client-go v0.37.2: which requests
+	// are made when, and which errors are reported. The package comment lists
+	// what this switches off.
+	Faithful bool
 	// Accept checks each object received; nil = all are good. An object it
-	// returns an error for is logged and skipped.
+	// returns an error for, or panics on, is skipped and reported to OnReject.
 	Accept func(event.Object) error
-	// OnWatchError hears of each list that failed and each watch request that
-	// was refused for good, before the wait for the next try; nil = they are
-	// logged. An error that ends an open stream is not among them. It is
-	// called by the goroutine of Run and should return quickly.
+	// OnReject receives each object that Accept refused, each time that it
+	// arrives: after a relist again. nil = it is logged. It is called by the
+	// goroutine of Run.
+	OnReject func(*event.Rejection)
+	// OnWatchError receives, before the wait for the next try, each *ListError;
+	// each error of a watch request as the source returned it, except refusals
+	// with reason TooManyRequests and refused connections; each
+	// *VersionRewindError; and ErrNoBookmark. Other errors that end an open
+	// stream are only logged. nil = all are logged. It is called by the
+	// goroutine of Run and should return quickly.
 	OnWatchError func(error)
-	// Logger takes what nobody else hears of; nil = slog.Default().
+	// Recover lets the reflector survive a panic of Accept, which is a rejection
+	// then, and of OnReject, OnWatchError and ShouldResync, which is logged with
+	// its stack; a ShouldResync that panics means no. Otherwise a panic ends the
+	// process. The other functions must not panic.
+	Recover bool
+	// Logger takes what is reported to nobody; nil = slog.Default().
 	Logger *slog.Logger
 	// Rand returns random numbers in [0, 1) for jitter; nil = math/rand/v2. It
 	// is called by the goroutine of Run.
@@ -110,6 +157,7 @@ const (
 	defaultPageSize = 500             // client-go's tools/pager
 	leastWatch      = 5 * time.Minute // client-go's; shorter streams are dear for the server
 	slowList        = 10 * time.Second
+	bookmarkTimeout = 30 * time.Second
 )
 
 // Reflector is made by New. Run works; the other methods may be called
@@ -124,13 +172,21 @@ type Reflector struct {
 
 	// The rest up to mu belongs to the goroutine of Run.
 
-	pacer pacer
+	pacer     pacer // after failures
+	reopening pacer // between short streams
+	meter     meter
 	// paged: the first list came in pages although it need not have, so the
 	// server has no cache to answer from and paging stays on.
 	paged bool
 	// unavailable: version was refused as expired or too new, so the next list
 	// asks for the newest state.
 	unavailable bool
+	unfinished  int       // streaming initial lists in a row that ended without their bookmark
+	refusals    int       // watch requests in a row that failed because the server was away
+	ordered     bool      // versions of a stream are compared
+	rewind      string    // version before the rewind that the next list answers; "" = none
+	disorder    int       // rewinds in a row that the list after them did not confirm
+	confirmed   time.Time // when the server was last known to be at version or later
 	events      [batchSize]source.Event
 	deltas      [batchSize]queue.Delta
 
@@ -146,15 +202,25 @@ func New(src source.Source, store Store, o Options) *Reflector {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
+	if o.BookmarkTimeout == 0 {
+		o.BookmarkTimeout = bookmarkTimeout
+	}
+	if o.Faithful {
+		o.BookmarkTimeout = -1
+	}
 	o.MinWatchTimeout = max(o.MinWatchTimeout, leastWatch)
 	refuser, ok := src.(source.WatchListRefuser)
+	reuser, reuses := src.(source.VersionReuser)
+	backoff := o.Backoff.withDefaults()
 	return &Reflector{
 		source:    src,
 		store:     store,
 		o:         o,
 		log:       o.Logger.With("reflector", o.Name),
 		streaming: !o.ClassicList && !(ok && refuser.RefusesWatchList()),
-		pacer:     pacer{Backoff: o.Backoff.withDefaults()},
+		ordered:   !o.Faithful && !(reuses && reuser.ReusesVersions()),
+		pacer:     pacer{Backoff: backoff},
+		reopening: pacer{Backoff: backoff.shortened()},
 	}
 }
 
@@ -163,6 +229,7 @@ func New(src source.Source, store Store, o Options) *Reflector {
 // at the last version seen.
 func (r *Reflector) Run(ctx context.Context) {
 	r.pacer.start(time.Now())
+	r.reopening.start(time.Now())
 	for ctx.Err() == nil {
 		err := r.listAndWatch(ctx)
 		if err != nil {
@@ -196,6 +263,9 @@ func (r *Reflector) listAndWatch(ctx context.Context) error {
 		var err error
 		if s, err = r.streamList(ctx, in); err != nil {
 			r.log.Debug("streaming initial list failed, falling back to a plain list", "err", err)
+			if errors.Is(err, ErrNoBookmark) {
+				r.failed(err)
+			}
 		}
 	}
 	if s == nil && in.cause() == nil {
@@ -210,37 +280,6 @@ func (r *Reflector) listAndWatch(ctx context.Context) error {
 	return r.watchWithResync(ctx, in, s)
 }
 
-// failed reports an error of listAndWatch.
-func (r *Reflector) failed(err error) {
-	switch {
-	case r.o.OnWatchError != nil:
-		r.o.OnWatchError(err)
-	case source.HasReason(err, source.Expired):
-		r.log.Debug("watch closed", "err", err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		r.log.Info("watch closed unexpectedly", "err", err)
-	case errors.Is(err, io.EOF): // closed normally
-	default:
-		r.log.Error("list or watch failed", "err", err)
-	}
-}
-
-// wait lets the backoff pass, or the hint that err carries if that is longer,
-// or ctx end.
-func (r *Reflector) wait(ctx context.Context, err error) {
-	delay := r.pacer.next(time.Now(), r.o.Rand())
-	var refusal *source.Error
-	if errors.As(err, &refusal) {
-		delay = max(delay, refusal.RetryAfter)
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
 // retriable reports whether a watch request refused with err is repeated after
 // a wait: the server is busy or away, and the stream can go on where it ended.
 func retriable(err error) bool {
@@ -250,18 +289,4 @@ func retriable(err error) bool {
 // versionLost reports whether err says that a version cannot be served.
 func versionLost(err error) bool {
 	return source.HasReason(err, source.Expired) || source.HasReason(err, source.TooLargeVersion)
-}
-
-// accepts checks an object that is nil or, if there is an Accept, not a
-// bookmark's.
-func (r *Reflector) accepts(o event.Object) bool {
-	if o == nil {
-		r.log.Error("event or item without object skipped")
-		return false
-	}
-	if err := r.o.Accept(o); err != nil {
-		r.log.Error("object skipped", "key", event.KeyOf(o), "type", fmt.Sprintf("%T", o), "err", err)
-		return false
-	}
-	return true
 }

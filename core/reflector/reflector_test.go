@@ -2,10 +2,12 @@ package reflector_test
 
 import (
 	"context"
-
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,8 +147,9 @@ type story struct {
 	server *source.Server
 	source source.Source // what the reflector sees; server if nil
 	store  *mapStore
+	writes reflector.Store // what the reflector writes to; store if nil
 	r      *reflector.Reflector
-	errs   *logBook // what OnWatchError heard
+	errs   *errBook // what OnWatchError received
 	mute   bool     // there is no OnWatchError
 	logs   *logBook
 	cancel context.CancelFunc
@@ -160,7 +163,7 @@ func tell(t *testing.T, so source.ServerOptions, body func(*story)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &story{
 			t: t, start: time.Now(), server: source.NewServer(so), store: newMapStore(),
-			errs: &logBook{}, logs: &logBook{},
+			errs: &errBook{}, logs: &logBook{},
 		}
 		body(s)
 		if s.cancel != nil {
@@ -173,8 +176,8 @@ func tell(t *testing.T, so source.ServerOptions, body func(*story)) {
 
 // run starts the reflector and waits until it is idle.
 func (s *story) run(o reflector.Options) {
-	if !s.mute {
-		o.OnWatchError = func(err error) { fmt.Fprint(s.errs, err) }
+	if !s.mute { // unless the test brings its own
+		o.OnWatchError = s.errs.add
 	}
 	o.Logger = slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.Rand == nil {
@@ -183,7 +186,10 @@ func (s *story) run(o reflector.Options) {
 	if s.source == nil {
 		s.source = s.server
 	}
-	s.r = reflector.New(s.source, s.store, o)
+	if s.writes == nil {
+		s.writes = s.store
+	}
+	s.r = reflector.New(s.source, s.writes, o)
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(s.t.Context())
 	s.done = make(chan struct{})
@@ -286,6 +292,31 @@ func (l *logBook) count(text string) int {
 	return len(slices.DeleteFunc(l.all(), func(s string) bool { return !strings.Contains(s, text) }))
 }
 
+// An errBook collects errors.
+type errBook struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (b *errBook) add(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.errs = append(b.errs, err)
+}
+
+func (b *errBook) values() []error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.errs)
+}
+
+func (b *errBook) all() (texts []string) {
+	for _, err := range b.values() {
+		texts = append(texts, err.Error())
+	}
+	return texts
+}
+
 func refusal(r source.Reason) error { return &source.Error{Reason: r, Message: "ordered"} }
 
 var classic = reflector.Options{ClassicList: true}
@@ -311,10 +342,11 @@ func TestStreamThatClosesIsContinuedWithoutList(t *testing.T) {
 		s.put("a")
 		s.store.take()
 		s.requests()
+		s.pass(time.Second)
 		s.server.Disconnect()
 		synctest.Wait()
 		s.put("b")
-		s.expect([]string{`0s watch "2"`}, []string{"added b@3"})
+		s.expect([]string{`1s watch "2"`}, []string{"added b@3"})
 		assert.Empty(t, s.errs.all())
 	})
 }
@@ -338,12 +370,41 @@ func TestVeryShortWatchLeadsToAList(t *testing.T) {
 }
 
 func TestShortStreamWithOneEventIsContinued(t *testing.T) {
+	for at, o := range map[string]reflector.Options{
+		"100ms": classic, "0s": {ClassicList: true, Faithful: true},
+		"50ms": {ClassicList: true, Backoff: reflector.Backoff{Initial: 400 * time.Millisecond}},
+	} {
+		tell(t, source.ServerOptions{}, func(s *story) {
+			s.server.NextWatches(1, source.Fault{Cut: true, CutAfter: 1})
+			s.run(o)
+			s.put("a")
+			s.pass(100 * time.Millisecond)
+			s.expect([]string{`0s list "0" limit 500`, `0s watch "1"`, at + ` watch "2"`},
+				[]string{"replace at 1", "added a@2"})
+		})
+	}
+}
+
+// TestShortStreamsArePaced: the wait doubles with each in a row, and one that
+// lived for a second ends the row (kubernetes/kubernetes#140890).
+func TestShortStreamsArePaced(t *testing.T) {
 	tell(t, source.ServerOptions{}, func(s *story) {
-		s.server.NextWatches(1, source.Fault{Cut: true, CutAfter: 1})
+		s.server.NextWatches(4, source.Fault{Cut: true, CutAfter: 1})
 		s.run(classic)
-		s.put("a")
-		s.expect([]string{`0s list "0" limit 500`, `0s watch "1"`, `0s watch "2"`},
-			[]string{"replace at 1", "added a@2"})
+		for range 4 {
+			s.put("a")
+			s.pass(900 * time.Millisecond)
+		}
+		assert.Equal(t, []string{
+			`0s list "0" limit 500`, `0s watch "1"`, `100ms watch "2"`,
+			`1.1s watch "3"`, // ended at 0.9 s
+			`2.2s watch "4"`, // ended at 1.8 s
+			`3.5s watch "5"`, // ended at 2.7 s
+		}, s.requests())
+		s.pass(time.Second)
+		s.server.Disconnect()
+		synctest.Wait()
+		assert.Equal(t, []string{`4.6s watch "5"`}, s.requests(), "not a short one")
 	})
 }
 
@@ -485,15 +546,16 @@ func TestExpiredWatchLeadsToRelistAtLastVersion(t *testing.T) {
 		s.put("a")
 		s.requests()
 		s.store.take()
+		s.pass(time.Second)
 		s.server.NextWatches(1, source.Fault{Delay: time.Second})
 		s.server.Disconnect()
 		synctest.Wait()
 		s.remove("a")
 		s.server.Compact()
 		s.pass(time.Second)
-		s.expect([]string{`0s watch "2"`}, nil)
+		s.expect([]string{`1s watch "2"`}, nil)
 		s.pass(time.Second)
-		s.expect([]string{`1.8s list "2"`, `1.8s watch "3"`}, []string{"replace at 3"})
+		s.expect([]string{`2.8s list "2"`, `2.8s watch "3"`}, []string{"replace at 3"})
 		assert.Empty(t, s.errs.all())
 	})
 }
@@ -502,6 +564,7 @@ func TestExpiredWatchLeadsToRelistAtLastVersion(t *testing.T) {
 // list and are told to the watch-error handler.
 func TestWatchRefused(t *testing.T) {
 	refused := fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
+	reset := &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	relisted := []string{`0s list "0" limit 500`, `0s watch "1"`, `800ms list "1"`, `800ms watch "1"`}
 	repeated := []string{`0s list "0" limit 500`, `0s watch "1"`, `800ms watch "1"`}
 	for name, test := range map[string]struct {
@@ -513,18 +576,84 @@ func TestWatchRefused(t *testing.T) {
 		"connection refused": {refused, repeated, 0},
 		"internal error":     {refusal(source.Internal), relisted, 1},
 		"expired":            {refusal(source.Expired), relisted, 1},
-		"transport":          {io.ErrUnexpectedEOF, relisted, 1},
+		"too large":          {refusal(source.TooLargeVersion), relisted, 1},
+		"invalid":            {refusal(source.Invalid), relisted, 1},
+		// kubernetes/kubernetes#119646
+		"closed":          {io.EOF, repeated, 1},
+		"closed half-way": {io.ErrUnexpectedEOF, repeated, 1},
+		"reset":           {reset, repeated, 1},
+		"deadline":        {context.DeadlineExceeded, repeated, 1},
+		"timeout":         {&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, repeated, 1},
+		"unavailable":     {refusal(source.ServiceUnavailable), repeated, 1},
+		"gateway timeout": {refusal(source.Timeout), repeated, 1},
+		"server timeout":  {refusal(source.ServerTimeout), repeated, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tell(t, source.ServerOptions{}, func(s *story) {
-				s.server.NextWatches(1, source.Fault{Err: test.err})
-				s.run(classic)
-				s.pass(10 * time.Second)
-				assert.Equal(t, test.requests, s.requests())
-				assert.Len(t, s.errs.all(), test.errs)
-			})
+			refuse := func(o reflector.Options, requests []string) {
+				tell(t, source.ServerOptions{}, func(s *story) {
+					s.server.NextWatches(1, source.Fault{Err: test.err})
+					s.run(o)
+					s.pass(10 * time.Second)
+					assert.Equal(t, requests, s.requests())
+					require.Len(t, s.errs.values(), test.errs)
+					if test.errs > 0 {
+						assert.True(t, s.errs.values()[0] == test.err, "unchanged")
+					}
+				})
+			}
+			refuse(classic, test.requests)
+			if test.errs > 0 {
+				refuse(reflector.Options{ClassicList: true, Faithful: true}, relisted)
+			}
 		})
 	}
+}
+
+// TestWatchNeverOpens: a way to the server that lets lists pass but no watch
+// does not keep the store stale for ever.
+func TestWatchNeverOpens(t *testing.T) {
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.server.NextWatches(11, source.Fault{Err: io.EOF})
+		s.run(classic)
+		s.pass(5 * time.Minute)
+		var lists []int
+		for i, request := range s.requests() {
+			if strings.Contains(request, " list ") {
+				lists = append(lists, i)
+			}
+		}
+		assert.Equal(t, []int{0, 11, 13}, lists, "after the tenth and the eleventh watch that failed")
+		assert.Len(t, s.errs.all(), 11)
+		s.server.NextWatches(1, source.Fault{Err: io.EOF})
+		s.server.Disconnect()
+		s.pass(time.Minute)
+		require.Len(t, s.requests(), 2, "a watch that opened ended the row")
+	})
+}
+
+// TestListErrorsAreTold: they can be told apart from those of watches, and keep
+// their causes.
+func TestListErrorsAreTold(t *testing.T) {
+	tell(t, source.ServerOptions{Uncached: true}, func(s *story) {
+		s.put("a", "b")
+		s.server.NextLists(1, source.Fault{Err: io.EOF})
+		s.server.NextLists(1, source.Fault{})
+		s.server.NextLists(1, source.Fault{Err: refusal(source.Internal)}) // of the second page
+		s.run(reflector.Options{ClassicList: true, PageSize: 1})
+		s.pass(time.Minute)
+		full := errors.New("full")
+		s.store.fail("Replace", full)
+		s.server.EndStreams(nil)
+		s.pass(4 * time.Second)
+		errs := s.errs.values()
+		require.Len(t, errs, 3)
+		assert.ErrorIs(t, errs[0], io.EOF)
+		assert.True(t, source.HasReason(errs[1], source.Internal))
+		assert.ErrorIs(t, errs[2], full)
+		for _, err := range errs {
+			assert.ErrorAs(t, err, new(*reflector.ListError))
+		}
+	})
 }
 
 // TestStreamEndedByError: no such end is told to the watch-error handler.
@@ -593,7 +722,7 @@ func TestRetryAfterIsAWaitAtLeast(t *testing.T) {
 // past it the reflector lists; a minute of calm starts a new series.
 func TestInternalErrorRetry(t *testing.T) {
 	tell(t, source.ServerOptions{}, func(s *story) {
-		s.run(reflector.Options{ClassicList: true, MaxInternalErrorRetry: 10 * time.Second})
+		s.run(reflector.Options{ClassicList: true, MaxInternalErrorRetry: 10 * time.Second, Faithful: true})
 		s.requests()
 		fail := func() []string {
 			s.server.EndStreams(refusal(source.Internal))
@@ -610,5 +739,13 @@ func TestInternalErrorRetry(t *testing.T) {
 		assert.Equal(t, []string{`12s watch "1"`}, fail())
 		s.pass(70 * time.Second)
 		assert.Equal(t, []string{`1m22s watch "1"`}, fail(), "a new series after a minute")
+	})
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.server.NextWatches(3, source.Fault{Cut: true, CutErr: refusal(source.Internal)})
+		s.run(reflector.Options{ClassicList: true, MaxInternalErrorRetry: time.Minute})
+		s.pass(time.Second)
+		assert.Equal(t, []string{
+			`0s list "0" limit 500`, `0s watch "1"`, `100ms watch "1"`, `300ms watch "1"`, `700ms watch "1"`,
+		}, s.requests(), "short ones are paced")
 	})
 }

@@ -11,15 +11,6 @@ import (
 	"informerlab/core/source"
 )
 
-var (
-	errStopped = errors.New("reflector: stopped")
-	// errVeryShortWatch: reopening such a stream at once could go on for ever.
-	errVeryShortWatch = errors.New("reflector: very short watch: closed within a second, no event")
-)
-
-// shortWatch is the life of a stream below which it must have said something.
-const shortWatch = time.Second
-
 // The two vocabularies agree in their first three words, so that one converts
 // into the other without a table; these lines do not compile otherwise.
 var (
@@ -37,6 +28,7 @@ type stream struct {
 	// settled: the stream is past its synthetic initial events. Their versions
 	// are in no order, so until then none of them may become the last seen.
 	settled bool
+	last    string // version of the last event of a settled stream, or the one it was opened at
 }
 
 // next returns the events read already, or waits for others.
@@ -138,10 +130,16 @@ func (r *Reflector) open(ctx context.Context, opts source.WatchOptions) (*stream
 	timeout := r.o.MinWatchTimeout + time.Duration(r.o.Rand()*float64(r.o.MinWatchTimeout))
 	opts.Timeout = timeout.Truncate(time.Second)
 	opts.AllowBookmarks = true
+	if err := r.admit(ctx); err != nil {
+		return nil, err
+	}
 	s := &stream{opened: time.Now()}
 	w, err := r.source.Watch(ctx, opts)
+	if err == nil && w == nil {
+		err = errNothing
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reflector: watch: %w", err)
+		return nil, err
 	}
 	s.watch = w
 	return s, nil
@@ -169,7 +167,7 @@ func (r *Reflector) resync(ctx context.Context, in *interrupt) {
 			return
 		case <-timer.C:
 		}
-		if r.o.ShouldResync == nil || r.o.ShouldResync() {
+		if r.resyncDue() {
 			if err := r.store.Resync(); err != nil {
 				in.fire(fmt.Errorf("reflector: resync: %w", err))
 				return
@@ -180,54 +178,108 @@ func (r *Reflector) resync(ctx context.Context, in *interrupt) {
 }
 
 // watch reads one stream after another, beginning with s if there is one, until
-// only a new list can help. The error, if any, is for OnWatchError: it tells of
-// a request that was refused, not of a stream that ended.
+// only a new list can help. The error, if any, is for OnWatchError.
 func (r *Reflector) watch(ctx context.Context, in *interrupt, s *stream) error {
 	retry := internalRetry{limit: r.o.MaxInternalErrorRetry}
 	if s != nil {
 		// A stream handed over by the initial list counts as opened now.
-		*s = stream{watch: s.watch, rest: s.rest, opened: time.Now(), settled: true}
+		*s = stream{
+			watch: s.watch, rest: s.rest, opened: time.Now(), settled: true, last: r.LastSyncResourceVersion(),
+		}
 	}
 	for in.cause() == nil {
 		if s == nil {
 			var err error
-			from := r.LastSyncResourceVersion()
-			s, err = r.open(ctx, source.WatchOptions{ResourceVersion: from})
-			switch {
-			case err == nil:
-				s.settled = from != "" && from != "0"
-			case ctx.Err() != nil:
-				return nil
-			case retriable(err):
-				r.log.Debug("watch refused, waiting", "err", err)
-				r.wait(ctx, err)
-				continue
-			default:
+			if s, err = r.resume(ctx, in); s == nil {
 				return err
 			}
 		}
-		err := r.consume(in, s)
+		again, err := r.ended(ctx, s, &retry, r.consume(in, s))
 		s = nil
-		switch {
-		case err == nil:
-		case errors.Is(err, errStopped):
-			return nil
-		case source.HasReason(err, source.TooManyRequests):
-			r.log.Info("watch ended by a busy server, waiting", "err", err)
-			r.wait(ctx, err)
-		case retry.should(err, time.Now()):
-			r.log.Info("watch ended by an internal error, opening another", "err", err)
-		case source.HasReason(err, source.Expired):
-			// Not unavailable: a list may well be possible at this version.
-			r.log.Debug("watch closed", "err", err)
-			return nil
-		default:
-			r.log.Warn("watch ended", "err", err)
-			return nil
+		if !again {
+			return err
 		}
 	}
 	s.stop() // since the hook of the interrupt may not have run yet, or never will
 	return nil
+}
+
+// resume opens a stream at the last version seen, however long that takes. It
+// returns an error if only a new list can help, and neither a stream nor an
+// error if it was interrupted.
+func (r *Reflector) resume(ctx context.Context, in *interrupt) (*stream, error) {
+	for in.cause() == nil {
+		from := r.LastSyncResourceVersion()
+		s, err := r.open(ctx, source.WatchOptions{ResourceVersion: from})
+		switch {
+		case err == nil:
+			r.refusals = 0
+			s.settled = from != "" && from != "0"
+			if s.settled {
+				s.last = from
+			}
+			return s, nil
+		case ctx.Err() != nil:
+			return nil, nil
+		case retriable(err):
+			r.log.Debug("watch refused, waiting", "err", err)
+		case !r.persists(err):
+			return nil, err
+		default:
+			r.failed(err)
+		}
+		r.wait(ctx, err)
+	}
+	return nil, nil
+}
+
+// maxRefusals is the number of watch requests in a row that may fail because
+// the server was away before a list follows: a path to the server that lets
+// lists pass but no watch must not leave the store as it is for ever.
+const maxRefusals = 10
+
+// persists reports whether a watch request that failed with err is repeated at
+// the same version (kubernetes/kubernetes#119646).
+func (r *Reflector) persists(err error) bool {
+	if r.o.Faithful || !source.IsTransient(err) {
+		return false
+	}
+	r.refusals++
+	return r.refusals < maxRefusals
+}
+
+// ended decides what follows the stream s that ended because of err, or
+// normally if that is nil: another stream, or else a list. The error is for
+// OnWatchError.
+func (r *Reflector) ended(ctx context.Context, s *stream, retry *internalRetry, err error) (again bool, _ error) {
+	if err == nil {
+		r.pace(ctx, s)
+		err = r.confirm(ctx, s)
+	}
+	var rewind *VersionRewindError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &rewind):
+		// A server refuses a list at a version that it has yet to reach.
+		r.unavailable, r.rewind = true, rewind.Last
+		return false, err
+	case errors.Is(err, errStopped):
+	case source.HasReason(err, source.TooManyRequests):
+		r.log.Info("watch ended by a busy server, waiting", "err", err)
+		r.wait(ctx, err)
+		return true, nil
+	case retry.should(err, time.Now()):
+		r.log.Info("watch ended by an internal error, opening another", "err", err)
+		r.pace(ctx, s)
+		return true, nil
+	case source.HasReason(err, source.Expired):
+		// Not unavailable: a list may well be possible at this version.
+		r.log.Debug("watch closed", "err", err)
+	default:
+		r.log.Warn("watch ended", "err", err)
+	}
+	return false, nil
 }
 
 // consume applies a stream to the store until it ends, and returns why it did:
@@ -249,12 +301,12 @@ func (r *Reflector) consume(in *interrupt, s *stream) error {
 }
 
 // apply hands one batch to the store: runs of changes, and between them what
-// is no change.
+// is no change. It returns why the stream cannot go on.
 func (r *Reflector) apply(s *stream, events []source.Event) error {
 	for len(events) > 0 {
-		n := r.changes(s, events)
-		if n == len(events) {
-			return nil
+		n, err := r.changes(s, events)
+		if err != nil || n == len(events) {
+			return err
 		}
 		e := &events[n]
 		events = events[n+1:]
@@ -262,51 +314,73 @@ func (r *Reflector) apply(s *stream, events []source.Event) error {
 		case e.Type == source.Failed:
 			return streamError(e.Err)
 		case e.Object == nil:
-			r.log.Error("event or item without object skipped")
+			r.accepts(nil)
 		default:
-			r.bookmark(s, e)
+			if err := r.bookmark(s, e); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // changes adds the leading run of changes in events to the store and returns
-// its length.
-func (r *Reflector) changes(s *stream, events []source.Event) int {
-	n, filled, settled := 0, 0, s.settled
+// its length. The error says that versions went back at the change after it.
+func (r *Reflector) changes(s *stream, events []source.Event) (n int, err error) {
+	filled, settled, last := 0, s.settled, s.last
+	version := "" // of the last change accepted; once the store has it, Transform may blank it
 	for ; n < len(events); n++ {
 		e := &events[n]
 		if e.Type < source.Added || e.Type > source.Deleted {
 			break
 		}
-		if (e.Object == nil || r.o.Accept != nil) && !r.accepts(e.Object) {
+		if e.Object == nil {
+			r.accepts(nil)
 			continue
 		}
-		settled = settled || e.Type != source.Added
+		v := e.Object.GetResourceVersion()
+		if r.ordered && lower(v, last) {
+			err = &VersionRewindError{Last: last, Got: v}
+			break
+		}
+		if settled {
+			last = v
+		}
+		if r.o.Accept != nil && !r.accepts(e.Object) {
+			continue
+		}
+		if !settled && e.Type != source.Added {
+			settled, last = true, v
+		}
+		version = v
 		d := &r.deltas[filled] // cleared below, so the other fields are zero
 		d.Object, d.Type = e.Object, queue.DeltaType(e.Type)
 		filled++
 	}
+	s.settled, s.last = settled, last
 	if filled == 0 {
-		return n
+		return n, err
 	}
 	deltas := r.deltas[:filled]
-	if err := r.store.Add(deltas); err != nil {
-		r.log.Error("changes lost", "err", err)
-	}
-	s.seen, s.settled = true, settled
-	if settled {
-		// The version of the last change stands for the whole run.
-		r.setVersion(deltas[filled-1].Object.GetResourceVersion())
+	if lost := r.store.Add(deltas); lost != nil {
+		r.log.Error("changes lost", "err", lost)
 	}
 	clear(deltas)
-	return n
+	s.seen = true
+	if s.settled {
+		r.setVersion(version) // it stands for the whole run
+	}
+	return n, err
 }
 
 // bookmark takes note of a version without a change. An event of unknown type
-// is treated so too: its version is past, whatever it meant.
-func (r *Reflector) bookmark(s *stream, e *source.Event) {
+// is treated so too: its version is past, whatever it meant. The error says
+// that versions went back.
+func (r *Reflector) bookmark(s *stream, e *source.Event) error {
 	version := e.Object.GetResourceVersion()
+	if err := r.rewound(s.last, version); err != nil {
+		return err
+	}
 	s.seen = true
 	if e.Type == source.Bookmark {
 		s.settled = true
@@ -317,6 +391,8 @@ func (r *Reflector) bookmark(s *stream, e *source.Event) {
 		r.log.Error("event of unknown type", "type", uint8(e.Type))
 	}
 	if s.settled {
+		s.last = version
 		r.setVersion(version)
 	}
+	return nil
 }

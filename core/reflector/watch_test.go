@@ -264,7 +264,8 @@ func TestBookmarkSavesARelist(t *testing.T) {
 		s.server.Compact()
 		s.server.SetLag(2)
 		s.run(classic)
-		assert.Contains(t, s.requests(), `0s watch "3"`)
+		s.pass(time.Second)
+		assert.Contains(t, s.requests(), `100ms watch "3"`)
 		assert.Equal(t, 1, s.server.Streams())
 	})
 }
@@ -288,9 +289,10 @@ func TestVersionsOfSyntheticEvents(t *testing.T) {
 				assert.Equal(t, "5", s.r.LastSyncResourceVersion())
 				s.put("d")
 				assert.Equal(t, "6", s.r.LastSyncResourceVersion())
+				s.pass(time.Second)
 				s.server.Disconnect()
 				synctest.Wait()
-				assert.Equal(t, []string{`0s watch "6"`}, s.requests())
+				assert.Equal(t, []string{`1s watch "6"`}, s.requests())
 			})
 		})
 	}
@@ -341,7 +343,9 @@ func TestWatchTimeouts(t *testing.T) {
 			})
 			assert.Equal(t, test.want, timeout(s))
 			s.requests()
-			s.pass(test.want)
+			s.pass(test.want / 2)
+			s.put("a")
+			s.pass(test.want / 2)
 			assert.Len(t, s.requests(), 1, "the server closed the stream, so another was opened")
 		})
 	}

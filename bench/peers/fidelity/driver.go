@@ -45,6 +45,18 @@ type handler struct {
 // play runs a history on two sides and returns what was observed. It must be
 // called inside a bubble. The error says what could not be observed at all.
 func play(h *History, sides [2]maker) (*Recording, error) {
+	r, err := newRig(h, sides)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.steps(); err != nil {
+		return &r.recording, err
+	}
+	return &r.recording, r.end()
+}
+
+// newRig returns a rig whose sides have not started yet.
+func newRig(h *History, sides [2]maker) (*rig, error) {
 	r := &rig{history: h, epoch: time.Now(), exists: map[int]bool{}}
 	for i, newPipeline := range sides {
 		streaming := source.StreamingServed
@@ -64,21 +76,26 @@ func play(h *History, sides [2]maker) (*Recording, error) {
 			return nil, err
 		}
 	}
+	return r, nil
+}
+
+// steps starts both sides and takes all steps of the history.
+func (r *rig) steps() error {
 	r.when = "start"
-	for _, resync := range h.Handlers {
+	for _, resync := range r.history.Handlers {
 		if err := r.addHandler(resync); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	r.start()
-	for i, s := range h.Steps {
+	for i, s := range r.history.Steps {
 		r.when = fmt.Sprintf("step %d (%s)", i, s)
 		if err := r.step(s); err != nil {
-			return &r.recording, fmt.Errorf("%s: %w", r.when, err)
+			return fmt.Errorf("%s: %w", r.when, err)
 		}
 	}
 	r.when = "end"
-	return &r.recording, r.end()
+	return nil
 }
 
 // stamp returns a copy of an object with a version.

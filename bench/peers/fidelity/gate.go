@@ -49,36 +49,7 @@ func (g *gate) Watch(ctx context.Context, o source.WatchOptions) (source.Watch, 
 		return nil, err
 	}
 	o.Timeout = 0
-	w, err := g.source.Watch(ctx, o)
-	if !o.SendInitialEvents || o.ResourceVersion != "" {
-		return w, err
-	}
-	if err != nil {
-		return nil, sane(err)
-	}
-	return saneWatch{w}, nil
-}
-
-// A saneWatch is a streaming initial list that asked for no version. It cannot
-// be refused because of its version. If a history orders that, client-go asks
-// again at once and without end, and ours falls back to a plain list, on
-// purpose; so the reason is changed.
-type saneWatch struct{ source.Watch }
-
-// Next passes events on.
-func (w saneWatch) Next(dst []source.Event) int {
-	n := w.Watch.Next(dst)
-	for i := range dst[:n] {
-		dst[i].Err = sane(dst[i].Err)
-	}
-	return n
-}
-
-func sane(err error) error {
-	if source.HasReason(err, source.Expired) || source.HasReason(err, source.TooLargeVersion) {
-		return &source.Error{Reason: source.Internal, Message: "instead of: " + err.Error()}
-	}
-	return err
+	return g.source.Watch(ctx, o)
 }
 
 // pass waits for a tick at which the gate is open and logs the request.

@@ -20,7 +20,14 @@ type ours struct {
 }
 
 // newOurs returns a maker of our pipeline with a fan-out; nil is the reference.
-func newOurs(fanout func() processor.Fanout) maker {
+// Its reflector decides as client-go's does.
+func newOurs(fanout func() processor.Fanout) maker { return makeOurs(fanout, true) }
+
+// newImproved returns a maker of our pipeline as it is by default, with a
+// reflector that does better than client-go's.
+func newImproved(fanout func() processor.Fanout) maker { return makeOurs(fanout, false) }
+
+func makeOurs(fanout func() processor.Fanout, faithful bool) maker {
 	return func(s source.Source, h *History) (pipeline, error) {
 		o := &ours{}
 		options := informer.Options{
@@ -29,6 +36,7 @@ func newOurs(fanout func() processor.Fanout) maker {
 			Panic:        processor.SkipAndHold,
 			OnWatchError: o.add,
 			ClassicList:  h.Classic,
+			Faithful:     faithful,
 			Logger:       slog.New(slog.DiscardHandler),
 		}
 		if h.Rewrite != NoRewrite {
