@@ -15,9 +15,9 @@
 // a fan-out that loses or merges, a handler hears of fewer changes, but of the
 // last state of every object, and never of an older one after a newer: see
 // package processor.
-// With the default fan-out and in-order queue it makes the calls that the
-// shared informer of client-go makes; a differential test in the module
-// bench/peers holds it to that.
+// With Options.Faithful, the default fan-out and the in-order queue it makes the
+// calls that the shared informer of client-go makes; a differential test in the
+// module bench/peers holds it to that.
 //
 // It differs from client-go on purpose in what the packages reflector, queue,
 // controller and processor list, and in this: a second Run returns an error; a

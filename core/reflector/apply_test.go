@@ -50,13 +50,16 @@ func batch(n int) []source.Event {
 func TestWatchLoopDoesNotAllocate(t *testing.T) {
 	events := batch(batchSize)
 	events[100] = source.Event{Type: source.Bookmark, Object: source.Version("7")}
-	for name, accept := range map[string]func(event.Object) error{
-		"all objects":     nil,
-		"checked objects": func(event.Object) error { return nil },
+	accept := func(event.Object) error { return nil }
+	for name, o := range map[string]Options{
+		"all objects":       {},
+		"client-go":         {Faithful: true},
+		"checked objects":   {Accept: accept},
+		"recovering checks": {Accept: accept, Recover: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &sink{}
-			r := New(nil, store, Options{Accept: accept})
+			r := New(nil, store, o)
 			in := newInterrupt(t.Context())
 			defer in.close()
 			w := &loop{batch: events}

@@ -8,8 +8,8 @@ import (
 
 // Backoff is how long a reflector waits before it asks the server again. Each
 // wait is the base, plus up to Jitter times the base at random; the base grows
-// from Initial by Factor to Max. Between short streams it begins at an eighth of
-// Initial. A field of 0 or less takes its default.
+// from Initial by Factor to Max. Between short streams it grows from an eighth of
+// Initial to an eighth of Max. A field of 0 or less takes its default.
 type Backoff struct {
 	Initial time.Duration // 800 ms
 	Max     time.Duration // 30 s
@@ -41,10 +41,11 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// shortened returns the backoff between short streams, which begins at an
-// eighth: one such stream is no proof that the server is sick.
+// shortened returns the backoff between short streams: they may bring events, of
+// which a long wait would delay the next.
 func (b Backoff) shortened() Backoff {
 	b.Initial /= 8
+	b.Max /= 8
 	return b
 }
 

@@ -5,17 +5,19 @@ import (
 	"fmt"
 )
 
-// ErrNoBookmark is passed to OnWatchError when a streaming initial list has
-// sent no event for Options.BookmarkTimeout and not the bookmark that ends it
-// (kubernetes/kubernetes#135895). A plain list follows at once.
-var ErrNoBookmark = errors.New("reflector: streaming initial list: no event for too long, and no bookmark")
+// ErrNoBookmark is passed to OnWatchError when the bookmark that ends a streaming
+// initial list does not arrive and a plain list follows: there was no event for
+// Options.BookmarkTimeout (kubernetes/kubernetes#135895). If the stream ended
+// without it three times in a row (kubernetes/kubernetes#140890), an error that
+// wraps ErrNoBookmark is passed.
+var ErrNoBookmark = errors.New("reflector: streaming initial list: its last bookmark did not arrive")
 
 var (
-	errStopped = errors.New("reflector: stopped")
+	errUnfinished = fmt.Errorf("%w: the stream ended before, %d times in a row or more", ErrNoBookmark, maxUnfinished)
+	errStopped    = errors.New("reflector: stopped")
 	// errVeryShortWatch ends a stream that was closed within shortWatch and
 	// without an event: only a list can show whether its version is usable.
 	errVeryShortWatch = errors.New("reflector: very short watch: closed within a second, no event")
-	errUnfinished     = errors.New("reflector: streaming initial list: ended without its bookmark too often in a row")
 	errNothing        = errors.New("reflector: the source returned neither a result nor an error")
 	errSamePage       = errors.New("the source returned the same page token twice")
 )

@@ -308,7 +308,10 @@ func TestUnfinishedStreamingLists(t *testing.T) {
 		s.server.NextWatches(1, early)
 		assert.Equal(t, []string{`14.2s watch "3" streaming`, `14.6s watch "3" streaming`}, relist(),
 			"one was finished in between")
-		assert.Empty(t, s.errs.all())
+		require.Len(t, s.errs.values(), 2)
+		for _, err := range s.errs.values() {
+			assert.ErrorIs(t, err, reflector.ErrNoBookmark)
+		}
 	})
 }
 

@@ -1,11 +1,11 @@
 // Package reflector keeps a store equal to what a source lists and watches.
 //
-//	          ┌─── backoff ◀── ended by an error, or versions went back ──────────┐
-//	          ▼                                                                   │
+//	       ┌──────── backoff ◀── ended by an error, or versions went back ─────────┐
+//	       ▼                                                                       │
 //	Run ─▶ list, or streaming initial list ─▶ Store.Replace ─▶ watch ─▶ Store.Add, Bookmark
-//	          ▲                                               ▲ │ ▲               │
-//	          │                              server away: wait └─┤ └── pace ◀──────┘
-//	          └─── backoff ◀── request refused ◀────────────────┘     ended normally
+//	       ▲                                                   ▲ │ ▲               │
+//	       │                                 server away: wait └─┤ └──── pace ◀────┘
+//	       └─────────── backoff ◀── request refused ◀────────────┘     ended normally
 //
 // After every fault of the source the store is made right again: a stream that
 // ends is opened again at the last version seen, and what cannot be continued
@@ -25,8 +25,8 @@
 //     that ended had sent nothing, and the last one that had, and the last list,
 //     ended 5 minutes ago or earlier, the version of a list of one object at the
 //     newest version is compared before the next stream is opened.
-//   - The stream after one that ended within a second is delayed, by 100 ms at
-//     first and up to 30 s (kubernetes/kubernetes#140890,
+//   - The stream after one that ended within a second is delayed, by an eighth of
+//     the backoff: 100 ms at first, up to 7.5 s (kubernetes/kubernetes#140890,
 //     jupyterhub/kubespawner#920). Whatever happens, a reflector makes at most 10
 //     requests at once and one per second from then on; the pages of a list
 //     count as one.
@@ -102,8 +102,8 @@ type Options struct {
 	// Resync is the time between two resyncs, counted anew after each and
 	// after each list; 0 or less = never.
 	Resync time.Duration
-	// ShouldResync is asked each time Resync has passed; nil = always yes. It
-	// is called by a goroutine of the reflector.
+	// ShouldResync is called each time Resync has passed, by a goroutine of the
+	// reflector, and reports whether to resync; nil = always.
 	ShouldResync func() bool
 	// PageSize is the number of items per page of a list. 0 or less = 500,
 	// and no paging where it would keep the server from answering from its cache.
@@ -134,7 +134,7 @@ type Options struct {
 	// OnWatchError receives, before the wait for the next try, each *ListError;
 	// each error of a watch request as the source returned it, except refusals
 	// with reason TooManyRequests and refused connections; each
-	// *VersionRewindError; and ErrNoBookmark. Other errors that end an open
+	// *VersionRewindError; and ErrNoBookmark, also wrapped. Other errors that end an open
 	// stream are only logged. nil = all are logged. It is called by the
 	// goroutine of Run and should return quickly.
 	OnWatchError func(error)
@@ -155,7 +155,7 @@ type Options struct {
 const (
 	batchSize       = 256             // events read at once: 18 KiB of buffers for each reflector
 	defaultPageSize = 500             // client-go's tools/pager
-	leastWatch      = 5 * time.Minute // client-go's; shorter streams are dear for the server
+	leastWatch      = 5 * time.Minute // client-go's; shorter streams burden the server
 	slowList        = 10 * time.Second
 	bookmarkTimeout = 30 * time.Second
 )
@@ -239,8 +239,8 @@ func (r *Reflector) Run(ctx context.Context) {
 	}
 }
 
-// LastSyncResourceVersion returns the version up to which the store has been
-// told, or "" before the first list.
+// LastSyncResourceVersion returns the version up to which the store has received
+// everything, or "" before the first list.
 func (r *Reflector) LastSyncResourceVersion() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -134,7 +134,8 @@ func (s *Server) DuplicateNext(n int) {
 }
 
 // SwapNext holds each of the next n changes back until the one after it and
-// sends the later one first, if they are about different keys.
+// sends the later one first, if they are about different keys. To a client that
+// compares versions it looks as if they went back.
 func (s *Server) SwapNext(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,6 +24,10 @@
 // server answers requests only at the ticks of a clock that is slower than any
 // backoff: what was late or early by jitter is in step again at the next tick.
 //
+// Our reflector runs with its improvements over client-go's switched off
+// (Options.Faithful). With them on, it is held to convergence instead: after a
+// history the cache and what handlers were called with equal the server's state.
+//
 // Limits: the order of calls of different handlers is not compared, nor how
 // long anything takes; command cost looks at that.
 package fidelity

@@ -221,7 +221,7 @@ func randomStep(r *rand.Rand) Step {
 		s.Reason = pickReason(r, source.Expired, source.TooLargeVersion, source.Internal, source.TooManyRequests)
 	case FailWatches:
 		s.Reason = pickReason(r, source.Expired, source.TooLargeVersion, source.Internal,
-			source.TooManyRequests, source.Invalid)
+			source.TooManyRequests, source.Invalid, source.ServiceUnavailable)
 	}
 	return s
 }

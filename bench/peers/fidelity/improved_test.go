@@ -28,6 +28,17 @@ func TestImprovedConverges(t *testing.T) {
 	}
 }
 
+// The improvements are switched off in the comparison with client-go for a
+// reason: with them on it finds differences.
+func TestImprovementsAreDifferences(t *testing.T) {
+	for i := range uint64(200) {
+		if verdict(t, RandomHistory(1+i), [2]maker{newImproved(nil), newTheirs}) != nil {
+			return
+		}
+	}
+	t.Error("200 histories show no difference")
+}
+
 // An informer that misses deletions of one object is caught.
 func TestConvergenceCanFail(t *testing.T) {
 	deaf := func(s source.Source, h *History) (pipeline, error) { return newImproved(nil)(mute{s}, h) }

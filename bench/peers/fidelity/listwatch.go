@@ -178,6 +178,8 @@ func apiError(err error) error {
 		return apierrors.NewInternalError(errors.New(refused.Message))
 	case source.Invalid:
 		return apierrors.NewInvalid(schema.GroupKind{}, "", nil)
+	case source.ServiceUnavailable:
+		return apierrors.NewServiceUnavailable(refused.Message)
 	}
 	return apierrors.NewGenericServerResponse(http.StatusInternalServerError, "", schema.GroupResource{}, "",
 		refused.Message, seconds, true)
