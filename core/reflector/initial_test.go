@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,12 +103,22 @@ func TestEventsBehindTheEndInOneBatch(t *testing.T) {
 // A scripted source answers the first watch with a batch; later ones go to Source.
 type scripted struct {
 	source.Source
+	mu     sync.Mutex
 	events []source.Event
 	opened int
 	first  *once
 }
 
+// script sets the events of the next watch.
+func (s *scripted) script(events []source.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = events
+}
+
 func (s *scripted) Watch(ctx context.Context, opts source.WatchOptions) (source.Watch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.events == nil {
 		return s.Source.Watch(ctx, opts)
 	}

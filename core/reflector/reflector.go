@@ -24,7 +24,9 @@
 //     follows. An idle watch notices at its next bookmark or reopening: if the stream
 //     that ended had sent nothing, and the last one that had, and the last list,
 //     ended 5 minutes ago or earlier, the version of a list of one object at the
-//     newest version is compared before the next stream is opened.
+//     newest version is compared before the next stream is opened. Three rewinds in
+//     a row that the lists after them do not confirm end all comparisons: this
+//     source has no order. One that says so (source.VersionReuser) is never compared.
 //   - The stream after one that ended within a second is delayed, by an eighth of
 //     the backoff: 100 ms at first, up to 7.5 s (kubernetes/kubernetes#140890,
 //     jupyterhub/kubespawner#920). Whatever happens, a reflector makes at most 10
@@ -181,12 +183,12 @@ type Reflector struct {
 	// unavailable: version was refused as expired or too new, so the next list
 	// asks for the newest state.
 	unavailable bool
-	unfinished  int       // streaming initial lists in a row that ended without their bookmark
-	refusals    int       // watch requests in a row that failed because the server was away
-	ordered     bool      // versions of a stream are compared
-	rewind      string    // version before the rewind that the next list answers; "" = none
-	disorder    int       // rewinds in a row that the list after them did not confirm
-	confirmed   time.Time // when the server was last known to be at version or later
+	unfinished  int                 // streaming initial lists in a row that ended without their bookmark
+	refusals    int                 // watch requests in a row that failed because the server was away
+	ordered     bool                // versions of a stream are compared
+	rewind      *VersionRewindError // that the next list answers; nil = none
+	disorder    int                 // rewinds in a row that the list after them did not confirm
+	confirmed   time.Time           // when the server was last known to be at version or later
 	events      [batchSize]source.Event
 	deltas      [batchSize]queue.Delta
 

@@ -213,6 +213,21 @@ func TestSourceWithoutOrder(t *testing.T) {
 		assert.Equal(t, 1, s.logs.count("no order"))
 		assert.Equal(t, versions(s.server.Objects()), s.store.versions())
 	})
+	// Lists always of the same version, and a version per object.
+	tell(t, source.ServerOptions{}, func(s *story) {
+		events := []source.Event{modified("a", "5"), modified("b", "2")}
+		s.source = &versionless{Server: s.server, version: "1"}
+		src := &scripted{Source: s.source, events: events}
+		s.source = src
+		s.run(classic)
+		for range 10 {
+			src.script(events)
+			s.server.EndStreams(refusal(source.Expired))
+			s.pass(time.Minute)
+		}
+		assert.Len(t, s.errs.all(), 3)
+		assert.Equal(t, 1, s.logs.count("no order"))
+	})
 }
 
 // A restored source is served by one server, and then by another.

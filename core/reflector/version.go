@@ -64,20 +64,22 @@ func (r *Reflector) confirm(ctx context.Context, s *stream) error {
 // not confirm, after which versions are no longer compared.
 const maxDisorder = 3
 
-// answered is called with the version of each list. If the list was the answer
-// to a rewind but is not older than what was seen before, the versions did not
-// go back: the source sent events in another order, and may do so for ever.
+// answered is called with the version of each list. The list that follows a
+// rewind confirms it if it is older than what was seen before, and not older
+// than what was seen after. Otherwise versions did not go back: the source sends
+// them in another order, and may do so for ever.
 func (r *Reflector) answered(version string) {
-	last := r.rewind
-	switch r.rewind = ""; {
-	case last == "":
-	case lower(version, last):
+	rewind := r.rewind
+	r.rewind = nil
+	switch {
+	case rewind == nil:
+	case lower(version, rewind.Last) && !lower(version, rewind.Got):
 		r.disorder = 0
 	default:
 		r.disorder++
 		if r.disorder == maxDisorder {
 			r.ordered = false
-			r.log.Warn("the source sends versions in no order; they are no longer compared", "last", last)
+			r.log.Warn("the source sends versions in no order; they are no longer compared", "err", rewind)
 		}
 	}
 }

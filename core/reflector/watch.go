@@ -262,7 +262,7 @@ func (r *Reflector) ended(ctx context.Context, s *stream, retry *internalRetry, 
 		return true, nil
 	case errors.As(err, &rewind):
 		// A server refuses a list at a version that it has yet to reach.
-		r.unavailable, r.rewind = true, rewind.Last
+		r.unavailable, r.rewind = true, rewind
 		return false, err
 	case errors.Is(err, errStopped):
 	case source.HasReason(err, source.TooManyRequests):
