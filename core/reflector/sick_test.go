@@ -60,7 +60,7 @@ func randomAnswer(r *rand.Rand, list bool) answer {
 		return answer{pages: r.IntN(4), pageErr: pick(r, nil, pick(r, sickErrors...)), sticky: r.IntN(4) == 0}
 	}
 	return answer{
-		events:   pick(r, 0, 0, 1, 3, 300),
+		events:   pick(r, 0, 0, 1, 3, 40),
 		finished: r.IntN(3) == 0,
 		life: pick(r, 0, 0, time.Millisecond, 300*time.Millisecond, time.Second-1, time.Second, 1500*time.Millisecond,
 			40*time.Second, day),
@@ -236,7 +236,7 @@ func TestSickServers(t *testing.T) {
 				}
 			}
 			s.run(o)
-			s.pass(time.Hour)
+			s.pass(20 * time.Minute)
 		})
 		total += len(src.requests)
 		if found := crowded(src.requests); found != "" {
