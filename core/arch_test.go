@@ -43,7 +43,7 @@ const importPolicy = `
 	core/processor < core/processor/processortest;
 	core/queue, core/indexer < core/controller;
 	core/reflector, core/controller, core/processor < core/informer;
-	NONE < core;
+	NONE < core, core/realtime;
 
 	# Neither does the work queue know the pipeline, nor the pipeline it.
 	go.uber.org/atomic < core/workqueue;

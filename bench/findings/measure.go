@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,10 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
@@ -123,13 +121,9 @@ func (f *Finding) block(ctx context.Context, o Options, number int) (map[string]
 // probe measures an arm in a process of its own.
 func (o *Options) probe(ctx context.Context, finding, arm string) (figures map[string]float64, err error) {
 	argv := append(append([]string{}, o.Probe...), finding, arm)
-	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // ctx decides when it ends, not the terminal
-	var told bytes.Buffer
-	command.Stderr = &told
-	out, err := command.Output()
+	out, err := child.Output(ctx, exec.Command(argv[0], argv[1:]...))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(told.String()))
+		return nil, err
 	}
 	if err := json.Unmarshal(out, &figures); err != nil {
 		return nil, fmt.Errorf("found %.60q, expected figures as JSON: %w", out, err)

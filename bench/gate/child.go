@@ -1,54 +1,26 @@
 package gate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 )
-
-// leash runs a command, and kills its whole process group as soon as nobody holds
-// the other end of descriptor 3 any more: the go command has children, which
-// would outlive it.
-const leash = `{ read -r _; kill -9 0; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-`
 
 // leashed runs a command with all that it starts and returns what it prints. No
 // part of it outlives ctx, the call or this process, however that ends.
 func leashed(ctx context.Context, dir, name string, args ...string) (out []byte, err error) {
-	held, end, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("gate: %w", err)
-	}
-	command := exec.CommandContext(ctx, "sh", append([]string{"-c", leash, "sh", name}, args...)...)
+	command := exec.Command(name, args...)
 	command.Dir = dir
-	command.ExtraFiles = []*os.File{held}
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = end.Close
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
-	err = command.Start()
-	_ = held.Close() // the child has it
-	if err == nil {
-		err = command.Wait()
-	}
-	if closed := end.Close(); !errors.Is(closed, os.ErrClosed) { // by Cancel
-		err = errors.Join(err, closed)
-	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	return output.Bytes(), err
+	return child.Combined(ctx, command)
 }
 
 // answerLimit is how long one answer of a worker may take. A worker gives up
@@ -60,46 +32,25 @@ const answerLimit = 3 * time.Minute
 func (p Program) ask(ctx context.Context, procs int, requests ...worker.Request) ([]worker.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(requests))*answerLimit)
 	defer cancel()
-	command := exec.CommandContext(ctx, p.Path, "worker")
+	command := exec.Command(p.Path, "worker")
 	if procs > 0 {
 		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
 	}
-	var errOut bytes.Buffer
-	command.Stderr = &errOut
-	in, err := command.StdinPipe()
+	w, err := child.StartWorker(command, nil)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
-	out, err := command.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("worker: %w", err)
-	}
-	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("worker: %w", err)
-	}
-	responses, err := converse(in, out, requests)
-	_ = in.Close() // it ends
-	_, drained := io.Copy(io.Discard, out)
-	err = errors.Join(err, drained, command.Wait())
-	if err != nil {
-		return nil, fmt.Errorf("%s: worker: %w%s", p.Tree.Label, err, indented(errOut.String()))
-	}
-	return responses, nil
-}
-
-// converse asks one thing at a time: if this process dies, the worker ends after
-// the answer that it is at.
-func converse(in io.Writer, out io.Reader, requests []worker.Request) (responses []worker.Response, err error) {
-	encoder, decoder := json.NewEncoder(in), json.NewDecoder(out)
-	for _, request := range requests {
-		if err := encoder.Encode(request); err != nil {
-			return nil, fmt.Errorf("%s: %w", request.Op, err)
+	defer w.Stop()
+	responses := make([]worker.Response, len(requests))
+	for i, request := range requests {
+		responses[i], err = w.Ask(ctx, request)
+		var ended *child.EndedError
+		if errors.As(err, &ended) { // what it wrote says most
+			err = fmt.Errorf("%s: answer: %w%s\n\t%s", ended.Op, io.EOF, ended.Stderr, ended.State)
 		}
-		var response worker.Response
-		if err := decoder.Decode(&response); err != nil {
-			return nil, fmt.Errorf("%s: answer: %w", request.Op, err)
+		if err != nil {
+			return nil, fmt.Errorf("%s: worker: %w", p.Tree.Label, err)
 		}
-		responses = append(responses, response)
 	}
 	return responses, nil
 }
@@ -111,16 +62,6 @@ func (p Program) list(ctx context.Context) (worker.Response, error) {
 		return worker.Response{}, fmt.Errorf("gate: %w", err)
 	}
 	return responses[0], nil
-}
-
-// indented returns the end of a text as lines below an error, or nothing.
-func indented(text string) string {
-	const most = 4 << 10
-	text = strings.TrimSpace(text[max(0, len(text)-most):])
-	if text == "" {
-		return ""
-	}
-	return "\n\t" + strings.ReplaceAll(text, "\n", "\n\t")
 }
 
 // sideBySide runs jobs two at a time, which is for what is not timed. It returns

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 )
@@ -82,7 +82,7 @@ func opArgs(s Subject, items int) []string {
 func ops(ctx context.Context, p Program, subjects []Subject) (map[Subject]string, error) {
 	lacks := map[Subject]string{}
 	for _, subject := range subjects {
-		out, err := exec.CommandContext(ctx, p.Path, opArgs(subject, 1)...).CombinedOutput()
+		out, err := child.Combined(ctx, exec.Command(p.Path, opArgs(subject, 1)...))
 		if err != nil {
 			lacks[subject] = firstError(out, err)
 		}
@@ -151,20 +151,18 @@ var total = regexp.MustCompile(`I\s+refs:\s+([\d,]+)`)
 // count returns the instructions that a command of a program takes. There is no
 // collection, as when one begins is a matter of chance.
 func count(ctx context.Context, valgrind string, p Program, args []string) (float64, error) {
-	command := exec.CommandContext(ctx, valgrind, append([]string{
+	command := exec.Command(valgrind, append([]string{
 		"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", p.Path}, args...)...)
 	command.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
-	command.WaitDelay = time.Second
-	var errOut bytes.Buffer
-	command.Stderr = &errOut
-	err := command.Run()
+	errOut := &child.Tail{}
+	command.Stderr = errOut
+	err := child.Run(ctx, command)
 	found := total.FindStringSubmatch(errOut.String())
 	if err == nil && found == nil {
 		err = errors.New("no count")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: valgrind lab %s: %w%s", p.Tree.Label, strings.Join(args, " "), err,
-			indented(errOut.String()))
+		return 0, fmt.Errorf("%s: valgrind lab %s: %w%s", p.Tree.Label, strings.Join(args, " "), err, errOut)
 	}
 	return strconv.ParseFloat(strings.ReplaceAll(found[1], ",", ""), 64)
 }

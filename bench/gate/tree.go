@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"informerlab/bench/child"
 )
 
 // A Tree is source that lab is built from.
@@ -133,12 +135,12 @@ func (c *Checkout) Close() error { return c.scratch.remove() }
 
 // git returns what a git command prints, without the last newline.
 func (r Repository) git(ctx context.Context, env []string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, "git", args...)
+	command := exec.Command("git", args...)
 	command.Dir = string(r)
 	command.Env = append(os.Environ(), env...)
 	var errOut bytes.Buffer
 	command.Stderr = &errOut
-	out, err := command.Output()
+	out, err := child.Output(ctx, command)
 	if ctx.Err() != nil {
 		return "", ctx.Err() // whatever failed, failed because it was ended
 	}

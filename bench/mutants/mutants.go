@@ -29,6 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 )
 
@@ -62,9 +63,9 @@ func build(ctx context.Context, root, folder string, m *Mutant) (path string, er
 		}
 		args = append(args, "-overlay", overlay)
 	}
-	command := exec.CommandContext(ctx, "go", append(args, "-o", path, program)...)
+	command := exec.Command("go", append(args, "-o", path, program)...)
 	command.Dir = root
-	if output, err := command.CombinedOutput(); err != nil {
+	if output, err := child.Combined(ctx, command); err != nil {
 		return "", fmt.Errorf("mutants: build %s: %w: %s", filepath.Base(path), err, bytes.TrimSpace(output))
 	}
 	return path, nil
@@ -104,26 +105,19 @@ func measure(ctx context.Context, path string, m *Mutant, prefix string, o optio
 		requests = append(requests, worker.Request{Op: worker.OpRun})
 	}
 	requests = append(requests, worker.Request{Op: worker.OpProfile, Profiles: prefix, Seconds: o.Seconds})
-	var in, stderr bytes.Buffer
-	for encoder, i := json.NewEncoder(&in), 0; i < len(requests); i++ {
-		if err := encoder.Encode(requests[i]); err != nil {
-			return nil, fmt.Errorf("mutants: request: %w", err)
-		}
-	}
-	command := exec.CommandContext(ctx, path, "worker")
-	command.Stdin, command.Stderr = &in, &stderr
-	out, err := command.Output()
+	w, err := child.StartWorker(exec.Command(path, "worker"), nil)
 	if err != nil {
-		return nil, fmt.Errorf("mutants: %s: worker: %w: %s", filepath.Base(path), err, stderr.String())
+		return nil, fmt.Errorf("mutants: %s: worker: %w", filepath.Base(path), err)
 	}
+	defer w.Stop()
 	var results []*worker.Result
-	for decoder, i := json.NewDecoder(bytes.NewReader(out)), 0; i < len(requests); i++ {
-		var response worker.Response
-		if err := decoder.Decode(&response); err != nil {
-			return nil, fmt.Errorf("mutants: %s: %s: answer: %w", filepath.Base(path), requests[i].Op, err)
+	for _, request := range requests {
+		response, err := w.Ask(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("mutants: %s: worker: %w", filepath.Base(path), err)
 		}
 		if response.Error != "" {
-			return nil, fmt.Errorf("mutants: %s: %s: %s", filepath.Base(path), requests[i].Op, response.Error)
+			return nil, fmt.Errorf("mutants: %s: %s: %s", filepath.Base(path), request.Op, response.Error)
 		}
 		if response.Result != nil {
 			results = append(results, response.Result)

@@ -84,7 +84,7 @@ var (
 // it serves measurements on in and out.
 func Main(args []string, in io.Reader, out io.Writer, errOut *os.File) int {
 	if slices.Equal(args, []string{"worker"}) {
-		return status(worker.Serve(in, out, contestants.Ours()), errOut)
+		return status(worker.Main(in, out, contestants.Ours()), errOut)
 	}
 	c, err := parse(args, out)
 	if errors.Is(err, flag.ErrHelp) {

@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 )
 
@@ -77,11 +79,11 @@ func commit() (hash string, dirty bool) {
 	if hash != "" {
 		return hash, dirty
 	}
-	head, err := exec.Command("git", "rev-parse", "--verify", "--quiet", "HEAD").Output()
+	head, err := child.Output(context.Background(), exec.Command("git", "rev-parse", "--verify", "--quiet", "HEAD"))
 	if err != nil {
 		return "", false
 	}
-	status, err := exec.Command("git", "status", "--porcelain").Output()
+	status, err := child.Output(context.Background(), exec.Command("git", "status", "--porcelain"))
 	return strings.TrimSpace(string(head)), err != nil || len(bytes.TrimSpace(status)) > 0
 }
 

@@ -1,36 +1,25 @@
 package run
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
 )
 
 // A process is one running worker. One goroutine at a time talks to it.
 type process struct {
-	arm     Arm
-	cpu     int // on which it runs, or anyProcessor
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	stderr  *tail
-	killed  sync.Once
-	waited  sync.Once
-	span    time.Duration // how long a run takes at least; set by prepare
+	*child.Worker
+	arm  Arm
+	cpu  int           // on which it runs, or anyProcessor
+	span time.Duration // how long a run takes at least; set by prepare
 }
 
 // opLimit is how long one operation may take beyond the span of an open load. A
@@ -43,33 +32,17 @@ const anyProcessor = -1
 
 // startProcess starts the worker of an arm, to stay on one processor or not.
 func startProcess(arm Arm, cpu int) (*process, error) {
-	p := &process{arm: arm, cpu: cpu, command: exec.Command(arm.Command[0], arm.Command[1:]...), stderr: &tail{}}
-	// In a group of its own it does not get the terminal's Ctrl-C: the driver
-	// decides when workers end. If the driver dies, a worker sees the end of
-	// its input.
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.command.Stderr = p.stderr
+	p := &process{arm: arm, cpu: cpu}
+	command := exec.Command(arm.Command[0], arm.Command[1:]...)
 	if arm.Procs > 0 {
-		p.command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(arm.Procs))
+		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(arm.Procs))
 	}
-	in, err := p.command.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
-	}
-	out, err := p.command.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
-	}
-	p.in, p.out = in, bufio.NewReader(out)
-	start := p.command.Start
+	var around func(start func() error) error
 	if p.pinned() {
-		start = func() error { return Pinned(cpu, p.command.Start) }
+		around = func(start func() error) error { return Pinned(cpu, start) }
 	}
-	if err := start(); err != nil {
-		if p.command.Process != nil { // it runs, though not where it should
-			p.kill()
-			p.wait()
-		}
+	var err error
+	if p.Worker, err = child.StartWorker(command, around); err != nil {
 		return nil, fmt.Errorf("run: worker of %s: %w", arm, err)
 	}
 	return p, nil
@@ -111,73 +84,18 @@ func (p *process) profile(ctx context.Context, prefix string, atLeast time.Durat
 }
 
 // ask sends one request and waits for its response. When ctx ends or the limit
-// is over, the process is killed.
+// is over, the process is killed. An error that the response holds is returned.
 func (p *process) ask(ctx context.Context, request worker.Request) (worker.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.span+opLimit)
 	defer cancel()
-	defer context.AfterFunc(ctx, p.kill)()
-	response, err := p.exchange(request)
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("%s: %w", request.Op, ctx.Err())
-	}
+	response, err := p.Ask(ctx, request)
 	if err != nil {
-		p.wait() // it is of no use any more, and its last words may still be on their way
-		return response, fmt.Errorf("run: worker of %s: %w%s", p.arm, err, p.stderr)
+		return response, fmt.Errorf("run: worker of %s: %w", p.arm, err)
 	}
 	if response.Error != "" {
 		return response, errors.New(response.Error)
 	}
 	return response, nil
-}
-
-func (p *process) exchange(request worker.Request) (response worker.Response, err error) {
-	line, err := json.Marshal(request)
-	if err != nil {
-		return response, fmt.Errorf("%s: %w", request.Op, err)
-	}
-	if _, err = p.in.Write(append(line, '\n')); err != nil {
-		return response, fmt.Errorf("%s: it ended: %w", request.Op, err)
-	}
-	if line, err = p.out.ReadBytes('\n'); err != nil {
-		return response, fmt.Errorf("%s: it ended without an answer: %w", request.Op, err)
-	}
-	if err = json.Unmarshal(line, &response); err != nil {
-		return response, fmt.Errorf("%s: answer %.60q is not JSON: %w", request.Op, line, err)
-	}
-	return response, nil
-}
-
-// kill ends the process and whatever it started.
-func (p *process) kill() {
-	p.killed.Do(func() {
-		// The group is gone if the process has ended; there is nothing to do then.
-		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL)
-	})
-}
-
-// quitGrace is how long a worker may take to end by itself.
-const quitGrace = 5 * time.Second
-
-// stop ends processes that have nothing to do any more and waits for them. Their
-// exit status says nothing that an answer has not said before.
-func stop(processes []*process) {
-	for _, p := range processes {
-		_ = p.in.Close() // all at once: each sees the end of its input
-	}
-	for _, p := range processes {
-		p.wait()
-	}
-}
-
-// wait ends the process and returns when all that it wrote to its standard error
-// is there. Nothing may be read from it afterwards.
-func (p *process) wait() {
-	p.waited.Do(func() {
-		_ = p.in.Close()
-		timer := time.AfterFunc(quitGrace, p.kill)
-		_ = p.command.Wait()
-		timer.Stop()
-	})
 }
 
 // Listings asks the worker that command starts which contestants it has. It
@@ -188,7 +106,7 @@ func Listings(ctx context.Context, command []string) ([]worker.Listing, error) {
 		return nil, err
 	}
 	response, err := p.ask(ctx, worker.Request{Op: worker.OpList})
-	stop([]*process{p})
+	p.Stop()
 	if err != nil {
 		return nil, err
 	}
@@ -197,32 +115,4 @@ func Listings(ctx context.Context, command []string) ([]worker.Listing, error) {
 			response.Version, worker.Version)
 	}
 	return response.Contestants, nil
-}
-
-// A tail keeps the last lines of what a worker writes to its standard error.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const tailBytes = 4 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if extra := len(t.text) - tailBytes; extra > 0 {
-		t.text = append(t.text[:0], t.text[extra:]...)
-	}
-	return len(p), nil
-}
-
-// String returns the lines indented below an error, or nothing.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(bytes.TrimSpace(t.text)) == 0 {
-		return ""
-	}
-	return "; its standard error:\n\t" + strings.ReplaceAll(strings.TrimSpace(string(t.text)), "\n", "\n\t")
 }

@@ -43,6 +43,7 @@ import (
 	"strings"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/flame"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
@@ -186,7 +187,7 @@ func (d *driver) measure(ctx context.Context) error {
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
 	arms := d.armsOf(block)
 	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w, d.processor(w, rng))
-	defer func() { stop(processes) }()
+	defer func() { child.StopAll(processes) }()
 	if err != nil {
 		return err
 	}
@@ -312,7 +313,7 @@ func (d *driver) profile(ctx context.Context) error {
 
 func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, folder string) error {
 	processes, err := d.start(ctx, []Arm{arm}, []int{0}, w, anyProcessor)
-	defer func() { stop(processes) }()
+	defer func() { child.StopAll(processes) }()
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"time"
 
+	"informerlab/bench/child"
 	"informerlab/bench/run"
 )
 
@@ -15,19 +16,20 @@ func (p *Plan) hog(ctx context.Context, seed int) (stop func(), err error) {
 	if p.Busy == 0 {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	command := exec.CommandContext(ctx, p.Hog[0], append(p.Hog[1:], fmt.Sprint(p.Busy), fmt.Sprint(seed))...)
+	command := exec.Command(p.Hog[0], append(p.Hog[1:], fmt.Sprint(p.Busy), fmt.Sprint(seed))...)
 	_, err = command.StdinPipe() // its end tells the program that this process is gone
-	if err == nil {
-		err = command.Start()
-	}
 	if err != nil {
-		cancel()
 		return nil, fmt.Errorf("trials: busy program: %w", err)
 	}
+	process, err := child.Start(command, nil)
+	if err != nil {
+		return nil, fmt.Errorf("trials: busy program: %w", err)
+	}
+	release := context.AfterFunc(ctx, process.Kill)
 	return func() {
-		cancel()
-		_ = command.Wait() // it was killed
+		release()
+		process.Kill()
+		_ = process.Wait() // it was killed
 	}, nil
 }
 

@@ -169,5 +169,5 @@ func (l *lab) worker(_ context.Context, args []string) error {
 	if err := l.parse(flag.NewFlagSet("worker", flag.ContinueOnError), args, 0, ""); err != nil {
 		return err
 	}
-	return worker.Serve(l.in, l.out, contestants.Ours())
+	return worker.Main(l.in, l.out, contestants.Ours())
 }

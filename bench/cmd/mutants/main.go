@@ -22,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "worker" {
-		if err := worker.Serve(os.Stdin, os.Stdout, contestants.Ours()); err != nil {
+		if err := worker.Main(os.Stdin, os.Stdout, contestants.Ours()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}

@@ -35,10 +35,10 @@ func bytesPerPending(side string) (bytes float64, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	p, err := start(side, fmt.Sprintf("%s:events=%d", stall, pendingEvents), sampling)
-	defer func() { err = errors.Join(err, p.stop()) }()
 	if err != nil {
 		return 0, err
 	}
+	defer p.Stop()
 	prefix := filepath.Join(folder, "pending")
 	if _, err = p.ask(worker.Request{Op: worker.OpProfile, Profiles: prefix}); err != nil {
 		return 0, err

@@ -30,6 +30,7 @@ import (
 	"os"
 	"slices"
 
+	"informerlab/bench/child"
 	"informerlab/bench/contestants"
 	"informerlab/bench/peers/clientgo"
 	"informerlab/bench/worker"
@@ -54,7 +55,7 @@ const lowest, highest = 0.8, 1.25
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "worker" {
 		all := append(clientgo.Contestants(), contestants.Ours()...)
-		if err := worker.Serve(os.Stdin, os.Stdout, all); err != nil {
+		if err := worker.Main(os.Stdin, os.Stdout, all); err != nil {
 			fmt.Fprintln(os.Stderr, "cost: worker:", err)
 			os.Exit(1)
 		}
@@ -125,16 +126,14 @@ func (m *measurement) block() error {
 // measure returns the median wall time per event over the rounds of a workload.
 func (m *measurement) measure(workload string) (f figure, err error) {
 	sides := [2]string{ours, theirs}
-	var processes [2]*process
-	defer func() {
-		for _, p := range processes {
-			err = errors.Join(err, p.stop())
-		}
-	}()
+	var processes []*process
+	defer func() { child.StopAll(processes) }()
 	for i, side := range sides {
-		if processes[i], err = start(side, workload); err != nil {
+		p, err := start(side, workload)
+		if err != nil {
 			return f, err
 		}
+		processes = append(processes, p)
 		if _, err = processes[i].ask(worker.Request{Op: worker.OpWarm}); err != nil {
 			return f, err
 		}

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 
+	"informerlab/bench/child"
 	"informerlab/bench/worker"
 )
 
 // A process is this program as a worker, prepared for one side and workload.
-type process struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	answers *json.Decoder
-}
+type process struct{ *child.Worker }
 
 // start starts a worker with additions to its environment and prepares it.
 func start(side, workload string, environment ...string) (*process, error) {
@@ -24,33 +20,24 @@ func start(side, workload string, environment ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{command: exec.Command(self, "worker")}
-	p.command.Stderr = os.Stderr
-	p.command.Env = append(os.Environ(), environment...)
-	if p.in, err = p.command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.command.StdoutPipe()
+	command := exec.Command(self, "worker")
+	command.Env = append(os.Environ(), environment...)
+	w, err := child.StartWorker(command, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.answers = json.NewDecoder(out)
-	if err := p.command.Start(); err != nil {
+	p := &process{w}
+	if _, err = p.ask(worker.Request{Op: worker.OpPrepare, Contestant: side, Workload: workload}); err != nil {
+		p.Stop()
 		return nil, err
 	}
-	_, err = p.ask(worker.Request{Op: worker.OpPrepare, Contestant: side, Workload: workload})
-	return p, err
+	return p, nil
 }
 
 func (p *process) ask(r worker.Request) (response worker.Response, err error) {
-	if err = json.NewEncoder(p.in).Encode(r); err == nil {
-		err = p.answers.Decode(&response)
-	}
+	response, err = p.Ask(context.Background(), r)
 	if err == nil && response.Error != "" {
-		err = errors.New(response.Error)
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", r.Op, err)
+		err = fmt.Errorf("%s: %s", r.Op, response.Error)
 	}
 	return response, err
 }
@@ -65,12 +52,4 @@ func (p *process) run() (float64, error) {
 		return 0, errors.New("run: answered without a result")
 	}
 	return float64(response.Result.WallNS) / float64(response.Result.Events), nil
-}
-
-// stop ends the worker and waits for it. A process that was never started is nil.
-func (p *process) stop() error {
-	if p == nil {
-		return nil
-	}
-	return errors.Join(p.in.Close(), p.command.Wait())
 }

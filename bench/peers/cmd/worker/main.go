@@ -13,7 +13,7 @@ import (
 
 func main() {
 	clientgo.SurvivePanics()
-	if err := worker.Serve(os.Stdin, os.Stdout, clientgo.Contestants()); err != nil {
+	if err := worker.Main(os.Stdin, os.Stdout, clientgo.Contestants()); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}

@@ -1,0 +1,316 @@
+package child
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"informerlab/bench/worker"
+	"informerlab/core/realtime"
+)
+
+// role is the environment variable that turns this test binary into a child, or into
+// the parent of one.
+const role = "INFORMERLAB_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(role); name != "" {
+		play(name)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// play is what a child does with its first request.
+func play(name string) {
+	if name == "parent" {
+		w, err := StartWorker(command("deaf"), nil)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(w.command.Process.Pid)
+		select {} // until it is killed
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	if name != "deaf" && !lines.Scan() {
+		return
+	}
+	switch name {
+	case "deaf": // it reads nothing, not even the end
+		time.Sleep(time.Hour)
+	case "endless":
+		for {
+			_, _ = os.Stdout.WriteString(strings.Repeat("x", 1<<16))
+		}
+	case "noisy":
+		for range 1 << 12 {
+			_, _ = os.Stderr.WriteString(strings.Repeat("y", 1<<14))
+		}
+		fmt.Println(`{"events":7}`)
+		lines.Scan()
+	case "garbled":
+		fmt.Println("{]")
+		time.Sleep(time.Hour)
+	case "closes":
+		_ = os.Stdout.Close()
+		lines.Scan()
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "survived": // by one that leaves its group and keeps its pipes
+		left := exec.Command("sleep", "1000")
+		left.Stdout, left.Stderr = os.Stdout, os.Stderr
+		left.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := left.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Fprintln(os.Stderr, left.Process.Pid)
+		os.Exit(3)
+	}
+}
+
+// command returns a child that plays a role.
+func command(name string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), role+"="+name, "GORACE=atexit_sleep_ms=0")
+	return c
+}
+
+// asked starts a child, asks it once and stops it.
+func asked(t *testing.T, name string) (worker.Response, error) {
+	t.Helper()
+	w, err := StartWorker(command(name), nil)
+	require.NoError(t, err)
+	defer w.Stop()
+	return w.Ask(t.Context(), worker.Request{Op: worker.OpList})
+}
+
+// TestWorkersThatDoNotAnswer asks workers that write something else, or end.
+func TestWorkersThatDoNotAnswer(t *testing.T) {
+	for name, want := range map[string]string{
+		"endless":  `list: answer of more than 16 MiB: "xxx`,
+		"garbled":  `list: answer "{]\n" is not JSON: `,
+		"closes":   "list: it ended without an answer: exit status 0",
+		"killed":   "list: it ended without an answer: signal: killed",
+		"survived": "list: it ended without an answer: exit status 3; its standard error:\n\t",
+	} {
+		_, err := asked(t, name)
+		require.ErrorContains(t, err, want, name)
+		if name == "survived" {
+			_, text, _ := strings.Cut(err.Error(), "\n\t")
+			pid, err := strconv.Atoi(text)
+			require.NoError(t, err)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "it still ran, and held the pipes")
+		}
+	}
+}
+
+// TestNoisyWorkerAnswers has 64 MiB written to standard error without a newline.
+func TestNoisyWorkerAnswers(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	response, err := asked(t, "noisy")
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	assert.Equal(t, 7, response.Events)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20), "bytes allocated meanwhile")
+	var tail Tail
+	for range 100 {
+		_, _ = tail.Write([]byte(strings.Repeat("z", 3*tailBytes)))
+	}
+	assert.LessOrEqual(t, cap(tail.text), 4*tailBytes)
+}
+
+// TestContextEndsAsk kills a worker that hangs.
+func TestContextEndsAsk(t *testing.T) {
+	w, err := StartWorker(command("deaf"), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = w.Ask(ctx, worker.Request{Op: worker.OpRun})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "run: context canceled")
+	assert.Equal(t, "signal: killed", w.State())
+	assert.NotPanics(t, w.Kill, "afterwards")
+}
+
+// A slow is stopped in 5 s of simulated time.
+type slow struct{ stopped *int }
+
+func (s slow) Stop() bool {
+	time.Sleep(quitGrace)
+	*s.stopped++
+	return true
+}
+
+// TestStopAllStopsAtTheSameTime takes as long for many as for one.
+func TestStopAllStopsAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stopped := make([]int, 50)
+		var all []slow
+		for i := range stopped {
+			all = append(all, slow{&stopped[i]})
+		}
+		begun := time.Now()
+		StopAll(all)
+		assert.Equal(t, quitGrace, time.Since(begun))
+		for _, n := range stopped {
+			assert.Equal(t, 1, n)
+		}
+	})
+}
+
+// gone waits until no process has the number, or what has it has ended, and returns
+// how long that took.
+func gone(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ") // nobody may be there to wait for it
+	}, time.Minute, 10*time.Millisecond)
+	return time.Since(begun)
+}
+
+// TestWorkersEndWithTheirParent kills the parent of a worker that does not look at
+// its input.
+func TestWorkersEndWithTheirParent(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends a process with its parent")
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGSEGV} {
+		realtime.Require(t)
+		parent := command("parent")
+		out, err := parent.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, parent.Start())
+		line, err := bufio.NewReader(out).ReadString('\n')
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(strings.TrimSpace(line))
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, 0), "it runs")
+		require.NoError(t, parent.Process.Signal(signal))
+		assert.Less(t, gone(t, pid), 2*time.Second, signal)
+		_ = parent.Wait() // it was killed
+	}
+}
+
+// TestWorkersOutliveTheThreadThatAsked starts workers on threads that end, of which
+// the kernel must not take any for the parent.
+func TestWorkersOutliveTheThreadThatAsked(t *testing.T) {
+	for range 10 {
+		started := make(chan *Worker)
+		go func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			w, err := StartWorker(command("noisy"), nil)
+			assert.NoError(t, err)
+			started <- w
+		}()
+		w := <-started
+		require.NotNil(t, w)
+		response, err := w.Ask(t.Context(), worker.Request{Op: worker.OpList})
+		require.NoError(t, err)
+		assert.Equal(t, 7, response.Events)
+		w.Stop()
+	}
+}
+
+// TestStartFails covers commands that cannot be started, and threads that cannot be
+// prepared.
+func TestStartFails(t *testing.T) {
+	_, err := StartWorker(exec.Command(filepath.Join(t.TempDir(), "nothing")), nil)
+	require.ErrorContains(t, err, "no such file")
+	broken := errors.New("no processor")
+	_, err = StartWorker(command("deaf"), func(func() error) error { return broken })
+	require.ErrorIs(t, err, broken)
+	c := command("deaf")
+	_, err = StartWorker(c, func(start func() error) error { return errors.Join(start(), broken) })
+	require.ErrorIs(t, err, broken)
+	assert.Equal(t, "signal: killed", c.ProcessState.String(), "it ran, though not where it should")
+}
+
+// TestRun covers what a command can do to who runs it.
+func TestRun(t *testing.T) {
+	sh := func(script string) *exec.Cmd { return exec.Command("sh", "-c", script) }
+	out, err := Output(t.Context(), sh("pwd; exit 0"))
+	require.NoError(t, err)
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	assert.Equal(t, here+"\n", string(out))
+
+	_, err = Output(t.Context(), sh("echo out of luck >&2; exit 3"))
+	require.ErrorContains(t, err, "exit status 3; its standard error:\n\tout of luck")
+	_, err = Combined(t.Context(), exec.Command("no-such-command"))
+	require.ErrorIs(t, err, exec.ErrNotFound)
+	_, err = Combined(t.Context(), sh("kill -9 $$"))
+	require.ErrorContains(t, err, "signal: killed")
+
+	c := sh("cat; echo said >&2")
+	c.Stdin = strings.NewReader("heard ")
+	out, err = Combined(t.Context(), c)
+	require.NoError(t, err)
+	assert.Equal(t, "heard said\n", string(out))
+
+	_, err = Combined(t.Context(), sh("trap '' PIPE; while :; do printf '%1000000s'; done"))
+	require.ErrorIs(t, err, ErrOutput)
+	assert.ErrorContains(t, err, "more than 64 MiB of output")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Combined(ctx, sh("sleep 1000"))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestRunEndsWhatACommandLeaves covers processes that a command starts: in its group,
+// where they end with it, and out of it, where they keep its output open.
+func TestRunEndsWhatACommandLeaves(t *testing.T) {
+	for _, script := range []string{
+		"sleep 1000 & echo $!",
+		"setsid sleep 1000 & echo $!",
+	} {
+		if _, err := exec.LookPath("setsid"); err != nil && strings.Contains(script, "setsid") {
+			continue
+		}
+		out, err := Output(t.Context(), exec.Command("sh", "-c", script))
+		require.NoError(t, err, script)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		require.NoError(t, err, script)
+		if strings.Contains(script, "setsid") {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		gone(t, pid)
+	}
+}
+
+// TestReadLine reads lines up to a limit.
+func TestReadLine(t *testing.T) {
+	r := bufio.NewReaderSize(strings.NewReader(strings.Repeat("a", 99)+"\n"+strings.Repeat("b", 101)+"\nc"), 16)
+	line, err := readLine(r, 100)
+	require.NoError(t, err)
+	assert.Len(t, line, 100)
+	line, err = readLine(r, 100)
+	require.ErrorIs(t, err, errLong)
+	assert.Contains(t, string(line), "bbb")
+	line, err = readLine(bufio.NewReader(strings.NewReader("c")), 100)
+	require.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, "c", string(line))
+}

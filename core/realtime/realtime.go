@@ -1,0 +1,59 @@
+// Package realtime decides whether a test that depends on the machine's clock can
+// tell anything now.
+//
+// Tests use simulated time where they can. A test that cannot calls Require first:
+// on a machine whose timers are late it skips, on every other one it has to pass, so
+// its limits allow for timers that are late by Limit. Limits that only keep a
+// hanging test from running for ever need no Require and are minutes.
+package realtime
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// Limit is how late a timer of Wait may be, at the 99th percentile of a Window.
+const (
+	Limit  = 20 * time.Millisecond
+	Wait   = time.Millisecond
+	Window = time.Second
+)
+
+// Require skips the test if timers of Wait were late by more than Limit, at the 99th
+// percentile, in the Window that it watches them, and says so.
+func Require(t testing.TB) {
+	t.Helper()
+	if late := lateness(time.Now, time.Sleep); late > Limit {
+		t.Skipf("realtime: a timer of %v was late by %v at p99 in the last %v, more than %v",
+			Wait, late, Window, Limit)
+	}
+}
+
+// Attempt calls try until it returns nil, at most n times, each time after Require. If
+// no call succeeds, the test fails with the last error.
+func Attempt(t testing.TB, n int, try func() error) {
+	t.Helper()
+	var err error
+	for range n {
+		Require(t)
+		if err = try(); err == nil {
+			return
+		}
+		t.Log(err)
+	}
+	t.Fatalf("none of %d attempts succeeded, the last: %v", n, err)
+}
+
+// lateness returns the 99th percentile of how late waits are that follow each other
+// for a Window.
+func lateness(now func() time.Time, sleep func(time.Duration)) time.Duration {
+	var late []time.Duration
+	for begun, last := now(), now(); last.Sub(begun) < Window; {
+		sleep(Wait)
+		woken := now()
+		late, last = append(late, woken.Sub(last)-Wait), woken
+	}
+	slices.Sort(late)
+	return late[(len(late)-1)*99/100]
+}
