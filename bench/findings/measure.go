@@ -22,6 +22,7 @@ import (
 const (
 	dataSuffix    = ".json"
 	partialSuffix = ".partial.json" // of a measurement that has not ended
+	lockSuffix    = ".lock"         // after that of the partial file, while somebody measures
 )
 
 // ErrInput marks errors about what an interrupted measurement left and this one
@@ -35,9 +36,18 @@ func (e inputError) Unwrap() error      { return e.error }
 
 // Measure measures a finding, or the blocks that an interrupted measurement of the
 // same program lacks, and writes its data and its page. If ctx ends first, what
-// was measured is kept and Measure returns ctx's error.
-func (f *Finding) Measure(ctx context.Context, o Options) error {
+// was measured is kept and Measure returns ctx's error. Of several processes that
+// measure the same finding in one folder the first does, the others fail.
+func (f *Finding) Measure(ctx context.Context, o Options) (err error) {
 	partial := filepath.Join(o.Folder, f.Name+partialSuffix)
+	if err := os.MkdirAll(o.Folder, 0o777); err != nil {
+		return fmt.Errorf("findings: %w", err)
+	}
+	lock, err := run.TakeLock(partial + lockSuffix)
+	if err != nil {
+		return inputError{fmt.Errorf("findings: %s: %w", partial, err)}
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
 	d, err := f.begin(partial, o)
 	if err != nil {
 		return err

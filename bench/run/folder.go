@@ -25,6 +25,7 @@ type Folder struct {
 	Path     string
 	manifest Manifest
 	files    *files
+	lock     *Lock     // until the run has ended
 	begun    time.Time // what times of slices count from
 }
 
@@ -42,8 +43,9 @@ const (
 
 // How a run stands.
 const (
-	statusRunning  = "running" // or killed
-	statusComplete = "complete"
+	statusRunning     = "running"
+	statusComplete    = "complete"
+	statusInterrupted = "interrupted" // or killed
 )
 
 // A Manifest is the content of run.json.
@@ -95,8 +97,8 @@ type Block struct {
 }
 
 // Create makes the folder of a run inside parent, which it creates too if it
-// has to, and writes what is known before the first block. If it fails, it
-// leaves nothing behind.
+// has to, locks it until Execute has ended, and writes what is known before the
+// first block. If it fails, it leaves nothing behind.
 func Create(parent string, p *Plan, now time.Time) (folder *Folder, err error) {
 	made, err := firstMissing(parent)
 	if err != nil {
@@ -106,7 +108,7 @@ func Create(parent string, p *Plan, now time.Time) (folder *Folder, err error) {
 	name := now.UTC().Format("20060102T150405Z") + "-" + f.manifest.Environment.ShortCommit()
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.files.close())
+			err = errors.Join(err, f.files.close(), f.lock.Release())
 		}
 		if err != nil && made != "" {
 			_ = os.RemoveAll(made) // ours alone; the first error is the one to tell
@@ -129,6 +131,9 @@ func Create(parent string, p *Plan, now time.Time) (folder *Folder, err error) {
 	}
 	if made == "" {
 		made = f.Path
+	}
+	if f.lock, err = TakeLock(filepath.Join(f.Path, lockName)); err != nil {
+		return nil, err
 	}
 	return f, f.begin()
 }
@@ -306,11 +311,11 @@ func (f *Folder) finish(ended error) error {
 	case ended == nil:
 		f.manifest.Status = statusComplete
 	case errors.Is(ended, context.Canceled):
-		f.manifest.Status = "interrupted"
+		f.manifest.Status = statusInterrupted
 	default:
 		f.manifest.Status = "failed"
 	}
-	return errors.Join(f.files.close(), f.saveManifest(), f.saveTable())
+	return errors.Join(f.files.close(), f.saveManifest(), f.saveTable(), f.lock.Release())
 }
 
 func (f *Folder) saveTable() error {

@@ -79,7 +79,9 @@ type Sample struct {
 var ErrNoRun = errors.New("no run")
 
 // Open reads the folder of a run that has ended, was interrupted or killed, or is
-// still going on: what is in it up to the last workload that was measured whole.
+// still going on: what is in it up to the last workload that was measured whole. A
+// run that says that it is running, though no process holds its lock, is one that was
+// interrupted.
 // Anything that is not as a run left it is an error with file and line.
 func Open(path string) (*Recorded, error) {
 	r := &Recorded{Path: path}
@@ -100,6 +102,9 @@ func Open(path string) (*Recorded, error) {
 	}
 	if err := json.Unmarshal(text, &r.Manifest); err != nil {
 		return nil, fmt.Errorf("run: %s: %w", filepath.Join(path, manifestName), err)
+	}
+	if r.Manifest.Status == statusRunning && !locked(filepath.Join(path, lockName)) {
+		r.Manifest.Status = statusInterrupted // whoever ran it is dead
 	}
 	for name, parse := range map[string]func([]byte) error{
 		rawName:      func(text []byte) error { r.Raw = text; return nil },

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"informerlab/loadgen"
@@ -27,21 +28,27 @@ func (r *Recorded) Workloads() ([]loadgen.Workload, error) {
 // Resume opens the folder of a run that was killed, interrupted or failed, so that
 // Execute measures what is missing: in the order in which the run itself would
 // have measured it. p has to be the run's plan. It fails, and changes nothing, if
-// the machine or the program is another one, as their figures do not mix.
-func Resume(path string, p *Plan) (*Folder, error) {
-	r, err := Open(path)
+// the machine or the program is another one, as their figures do not mix, and with a
+// HeldError if a process is still measuring the run.
+func Resume(path string, p *Plan) (folder *Folder, err error) {
+	if _, err := resumable(path); err != nil { // before the lock makes a file
+		return nil, err
+	}
+	lock, err := TakeLock(filepath.Join(path, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("run: resume %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Release())
+		}
+	}()
+	r, err := resumable(path) // whoever wrote it may have gone on until now
 	if err != nil {
 		return nil, err
 	}
 	m := &r.Manifest
-	if m.Status == statusComplete {
-		return nil, fmt.Errorf("run: resume %s: %w", path, ErrComplete)
-	}
-	if differing := m.Environment.differences(environment()); len(differing) > 0 {
-		return nil, fmt.Errorf("run: resume %s: %s: expected the same machine and program",
-			path, strings.Join(differing, "; "))
-	}
-	f := &Folder{Path: path, manifest: *m, begun: m.Started}
+	f := &Folder{Path: path, manifest: *m, lock: lock, begun: m.Started}
 	f.manifest.Status, f.manifest.Finished = statusRunning, nil
 	if f.manifest.Kept == nil {
 		f.manifest.Kept = map[string]int64{}
@@ -57,6 +64,22 @@ func Resume(path string, p *Plan) (*Folder, error) {
 		return nil, err
 	}
 	return f, f.saveManifest()
+}
+
+// resumable opens a run of which something is missing, of this machine and program.
+func resumable(path string) (*Recorded, error) {
+	r, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if r.Manifest.Status == statusComplete {
+		return nil, fmt.Errorf("run: resume %s: %w", path, ErrComplete)
+	}
+	if differing := r.Manifest.Environment.differences(environment()); len(differing) > 0 {
+		return nil, fmt.Errorf("run: resume %s: %s: expected the same machine and program",
+			path, strings.Join(differing, "; "))
+	}
+	return r, nil
 }
 
 // differences tells what of two environments is not alike and matters to figures.

@@ -21,6 +21,7 @@
 //	table.txt        the table of raw.txt
 //	run.json         command, seed, machine, load of the machine per block
 //	env.txt          the same environment, to read
+//	run.lock         the process that measures, while it does: nobody else writes then
 //	profiles/        CPU, heap, mutex and block profiles, if asked for
 //	report.html, summary.md, flame/   made from these by lab, at any time
 //

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"informerlab/bench/run"
 	"informerlab/bench/trials"
 )
 
@@ -44,6 +45,11 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 	if _, err := plan.Done(); err != nil {
 		return usage{err}
 	}
+	lock, err := run.TakeLock(flags.Arg(0) + ".lock")
+	if err != nil {
+		return usagef("trials: %s: %w", flags.Arg(0), err)
+	}
+	defer func() { _ = lock.Release() }()         // the trials are in the file
 	if err := os.RemoveAll(scratch); err != nil { // what a killed one left
 		return usagef("trials: %w", err)
 	}
