@@ -21,7 +21,6 @@
 package compare
 
 import (
-	"maps"
 	"math"
 	"slices"
 
@@ -75,6 +74,19 @@ type Row struct {
 	PSlower, PFaster float64 // after Holm over all rows
 	Verdict          stats.Verdict
 	Needs            int // blocks more, if inconclusive
+	// Missing tells which of the two lack blocks. Then the verdict is Inconclusive,
+	// whatever the others show, and no number of blocks more would help.
+	Missing []report.Missing
+}
+
+// MissingText returns Missing as one line; "" if nothing is missing.
+func (r *Row) MissingText() string { return listed(r.Missing) }
+
+// settle takes back a verdict that rests on missing blocks.
+func (r *Row) settle() {
+	if len(r.Missing) > 0 {
+		r.Verdict, r.Needs = stats.Inconclusive, 0
+	}
 }
 
 // A Control is a comparison whose outcome is known.
@@ -146,25 +158,29 @@ func (c *Comparison) add(t *table, workload, buffer string, m Metric, rules Rule
 	row := func(side string) run.Row { return run.Row{Workload: workload, Buffer: buffer, Side: side} }
 	base, head := row(Base), row(Head)
 	switch {
-	case !t.has(base, m.Unit):
+	case !t.expects(base, m.Unit):
 		return
-	case !t.has(head, m.Unit):
+	case !t.expects(head, m.Unit):
 		c.Missing = append(c.Missing, workload+" "+buffer+" "+m.Unit)
 		return
 	}
-	c.Rows = append(c.Rows, t.row(base, head, m))
+	c.Rows = append(c.Rows, t.row(base, head, m, t.blocksOf(base, head)))
 	for _, side := range []string{Again, Slowed} {
 		if side == Slowed && isLatency(m.Unit) {
 			continue // what keeps a processor busy at the end of a run delays no event before that
 		}
-		if t.has(row(side), m.Unit) {
+		if t.expects(row(side), m.Unit) {
 			c.Controls = append(c.Controls, t.control(base, row(side), m, rules))
 		}
 	}
 }
 
 func isLatency(unit string) bool {
-	return slices.Contains([]string{worker.P50, worker.P90, worker.P99, worker.P999, worker.MaxLatency}, unit)
+	switch unit {
+	case worker.P50, worker.P90, worker.P99, worker.P999, worker.MaxLatency, worker.Pause:
+		return true
+	}
+	return false
 }
 
 // Buffers compares each buffer of a run with one of them, which is the base of
@@ -178,8 +194,8 @@ func Buffers(all []run.Slice, reference string, rules Rules) []Row {
 		for _, buffer := range t.buffers {
 			head := run.Row{Workload: workload, Buffer: buffer}
 			for _, m := range rules.Metrics {
-				if buffer != reference && t.has(base, m.Unit) && t.has(head, m.Unit) {
-					rows = append(rows, t.row(base, head, m))
+				if buffer != reference && t.expects(base, m.Unit) && t.expects(head, m.Unit) {
+					rows = append(rows, t.row(base, head, m, t.blocksOf(base, head)))
 				}
 			}
 		}
@@ -194,6 +210,7 @@ func Buffers(all []run.Slice, reference string, rules Rules) []Row {
 		case r.High < -limit:
 			r.Verdict, r.Needs = stats.Faster, 0
 		}
+		r.settle()
 	}
 	return rows
 }
@@ -209,6 +226,7 @@ func judge(rows []Row, alpha float64) {
 		r := &rows[i]
 		r.PSlower, r.PFaster = slower[i], faster[i]
 		r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor, alpha)
+		r.settle()
 	}
 }
 
@@ -257,19 +275,20 @@ func padded(values []float64, round int) []float64 {
 
 func (t *table) has(row run.Row, unit string) bool {
 	for _, block := range t.values[row] {
-		if len(block[unit]) > 0 {
+		if present(block[unit]) {
 			return true
 		}
 	}
 	return false
 }
 
-// row compares two rows of slices by one metric. Positive estimates are worse.
-func (t *table) row(base, head run.Row, m Metric) Row {
+// row compares two rows of slices by one metric, over blocks in which both should
+// have it. Positive estimates are worse.
+func (t *table) row(base, head run.Row, m Metric, blocks []int) Row {
 	var logs, bases, heads []float64
-	for _, block := range slices.Sorted(maps.Keys(t.values[base])) {
+	for _, block := range blocks {
 		b, h := t.values[base][block][m.Unit], t.values[head][block][m.Unit]
-		if len(b) == 0 || len(h) == 0 {
+		if !present(b) || !present(h) {
 			continue
 		}
 		ratio := stats.LogRatio(b, h)
@@ -282,20 +301,23 @@ func (t *table) row(base, head run.Row, m Metric) Row {
 	return Row{
 		Workload: head.Workload, Buffer: head.Buffer, Metric: m,
 		Base: stats.Median(bases), Head: stats.Median(heads), Logs: logs, Estimate: stats.Compare(logs),
+		Missing: t.lackingAny(m.Unit, blocks, base, head),
 	}
 }
 
 // control compares base with a side whose outcome is known. That it is one of
 // several rows plays no part: a machine that fails one control is not fit.
 func (t *table) control(base, other run.Row, m Metric, rules Rules) Control {
-	c := Control{Row: t.row(base, other, m), Side: other.Side, Percent: rules.Percent}
+	blocks := t.blocksOf(other) // of which it takes part in few
+	c := Control{Row: t.row(base, other, m, blocks), Side: other.Side, Percent: rules.Percent}
 	r := &c.Row
 	r.PSlower, r.PFaster = r.Estimate.PSlower, r.Estimate.PFaster
 	r.Verdict, r.Needs = stats.Judge(r.Estimate, r.PSlower, r.PFaster, r.Floor, stats.Alpha)
+	r.settle()
 	if other.Side == Slowed {
 		c.Passed = r.Verdict == stats.Slower
 	} else {
-		c.Passed = r.Verdict != stats.Slower && r.Verdict != stats.Faster
+		c.Passed = r.Verdict != stats.Slower && r.Verdict != stats.Faster && len(r.Missing) == 0
 		c.Percent = 0
 	}
 	return c

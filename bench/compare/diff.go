@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"text/tabwriter"
 
 	"golang.org/x/perf/benchmath"
 
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -25,6 +27,9 @@ type Change struct {
 	Before, After float64 // medians over blocks
 	P             float64 // of a Mann-Whitney U-test over blocks
 	Blocks        [2]int
+	// Missing tells which of the runs lack blocks, by "before" and "after". Then P
+	// is NaN, and the figures decide nothing.
+	Missing []report.Missing
 }
 
 // Diff compares what two runs of one machine have both measured. The runs are of
@@ -39,12 +44,24 @@ func Diff(before, after *run.Recorded) ([]Change, error) {
 	var changes []Change
 	for _, row := range slices.SortedFunc(maps.Keys(old.values), compareRows) {
 		for _, u := range worker.Units() {
-			if u.Detail || !old.has(row, u.Name) || !new.has(row, u.Name) {
+			known := old.has(row, u.Name) || new.has(row, u.Name)
+			if u.Detail || !known || !old.expects(row, u.Name) || !new.expects(row, u.Name) {
 				continue
 			}
 			c := Change{Row: row, Unit: u.Name}
 			was, is := old.medians(row, u.Name), new.medians(row, u.Name)
 			c.Before, c.After, c.Blocks = stats.Median(was), stats.Median(is), [2]int{len(was), len(is)}
+			for i, t := range []*table{old, new} {
+				m := t.lacking(row, u.Name, t.blocksOf(row))
+				if m.Name = [2]string{"before", "after"}[i]; m.Any() {
+					c.Missing = append(c.Missing, m)
+				}
+			}
+			if len(c.Missing) > 0 {
+				c.P = math.NaN()
+				changes = append(changes, c)
+				continue
+			}
 			c.P = benchmath.AssumeNothing.Compare(benchmath.NewSample(was, &benchmath.DefaultThresholds),
 				benchmath.NewSample(is, &benchmath.DefaultThresholds)).P
 			changes = append(changes, c)
@@ -60,7 +77,7 @@ func compareRows(a, b run.Row) int {
 // medians returns the medians over rounds of each block that has the unit.
 func (t *table) medians(row run.Row, unit string) (all []float64) {
 	for _, block := range slices.Sorted(maps.Keys(t.values[row])) {
-		if rounds := t.values[row][block][unit]; len(rounds) > 0 {
+		if rounds := t.values[row][block][unit]; present(rounds) {
 			all = append(all, stats.Median(rounds))
 		}
 	}
@@ -79,9 +96,13 @@ func WriteChanges(out io.Writer, changes []Change) error {
 		if c.P >= 0.05 {
 			ratio = "~" + ratio
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%d, %d\n", c.Workload,
+		p, missing := fmt.Sprintf("%.3f", c.P), ""
+		if len(c.Missing) > 0 {
+			ratio, p, missing = "?", "-", " ("+listed(c.Missing)+")"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d, %d%s\n", c.Workload,
 			run.Arm{Buffer: c.Buffer, Side: c.Side}, c.Unit, scaled(c.Before, c.Unit), scaled(c.After, c.Unit),
-			ratio, c.P, c.Blocks[0], c.Blocks[1])
+			ratio, p, c.Blocks[0], c.Blocks[1], missing)
 	}
 	return table.Flush()
 }

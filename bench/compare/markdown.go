@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -39,7 +40,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 		}
 		outcome := "as expected"
 		if !control.Passed {
-			outcome = "**not as expected**: " + string(control.Verdict)
+			outcome = "**not as expected**: " + cmp.Or(control.MissingText(), string(control.Verdict))
 		}
 		fmt.Fprintf(&text, "| %s | %s %s %s | %s | %s | %s |\n",
 			what, control.Workload, control.Buffer, control.Unit, percent(control.Mean), interval(control.Row), outcome)
@@ -73,6 +74,9 @@ func verdict(r Row) string {
 	case stats.Faster:
 		return fmt.Sprintf("faster (p=%.2g)", r.PFaster)
 	case stats.Inconclusive:
+		if missing := r.MissingText(); missing != "" {
+			return "inconclusive: " + missing
+		}
 		return fmt.Sprintf("inconclusive: needs %d more blocks", r.Needs)
 	}
 	return string(r.Verdict)
@@ -94,6 +98,9 @@ func floor(f float64) string { return fmt.Sprintf("%.3g %%", 100*f) }
 
 // scaled formats a figure with the prefix that suits it.
 func scaled(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
 	if strings.HasSuffix(unit, "-ns") || strings.Contains(unit, "ns/") {
 		return benchunit.Scale(v/1e9, benchunit.Decimal) + "s"
 	}

@@ -121,4 +121,6 @@ func TestNeighboursAnswers(t *testing.T) {
 		d.set(arm("freeze", "reference"), neighboursP99, 4e7)
 	})
 	assert.Contains(t, none, "No buffer measured is known to be harmless in every case.")
+	assert.Contains(t, answer(func(d *Data) { delete(d.Measured, arm("freeze", "ring")) }),
+		"**Harmless in every case:** `reference` and `chunked` (", "of what was not measured nothing is known")
 }

@@ -187,8 +187,8 @@ func harmless(d *Data) string {
 		unharmed := err == nil // client-go itself is told of apart
 		all := fates(d, name)
 		for _, c := range misbehaviours[1:] { // what the control shows is noise
-			f := all[c.name]
-			unharmed = unharmed && !f.harmed && !f.unsure
+			f, measured := all[c.name]
+			unharmed = unharmed && measured && !f.harmed && !f.unsure
 		}
 		switch {
 		case !unharmed:

@@ -166,6 +166,9 @@ func outcomeOf(c *compare.Comparison) (o Outcome) {
 		if r.Verdict == stats.Inconclusive && r.Needs > 0 {
 			row.Note = fmt.Sprintf("needs %d more blocks", r.Needs)
 		}
+		if missing := r.MissingText(); missing != "" { // what is left of the blocks tells nothing
+			row.Note, row.Low, row.High = missing, math.NaN(), math.NaN()
+		}
 		o.Rows = append(o.Rows, row)
 	}
 	for _, missing := range c.Missing {

@@ -134,6 +134,8 @@ type armView struct {
 	Swatch string // its ID
 	Label  string
 	Figure string
+	// Missing tells how many blocks have no figure, and why; "" = none.
+	Missing string
 }
 
 func (d *data) swatches() (all []swatch) {
@@ -170,7 +172,10 @@ func (d *data) winners() (views []winnerView) {
 					view.Figure += boundMark
 				}
 			}
+			view.Missing = w.missing(a)
 			switch {
+			case view.Missing != "":
+				v.Others = append(v.Others, view)
 			case slices.Contains(w.Buffers, a.info.Buffer):
 				v.Arms = append(v.Arms, view)
 			case view.Figure != "" && a.lossy():
@@ -182,6 +187,16 @@ func (d *data) winners() (views []winnerView) {
 		views = append(views, v)
 	}
 	return views
+}
+
+// missing tells what an arm lacks, or nothing.
+func (w *Winner) missing(a *arm) string {
+	for _, m := range w.Missing {
+		if m.Name == a.info.Buffer && a.info.Side == "" {
+			return m.Text()
+		}
+	}
+	return ""
 }
 
 // A contract is what a buffer declares.

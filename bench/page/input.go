@@ -58,7 +58,7 @@ func New(r *run.Recorded, rules compare.Rules) Input {
 		in.Verdicts = append(in.Verdicts, v)
 	}
 	for _, w := range compare.Winners(r) {
-		winner := Winner{Workload: w.Workload, Unit: w.Unit, Buffers: w.Best}
+		winner := Winner{Workload: w.Workload, Unit: w.Unit, Buffers: w.Best, Missing: w.Missing}
 		if next := w.Next; next.Buffer != "" {
 			v := verdictOf(next, "")
 			winner.Note = fmt.Sprintf("next is %s, %s", next.Buffer, v.figures())
@@ -124,7 +124,7 @@ func verdictOf(r compare.Row, base string) Verdict {
 	return Verdict{
 		Workload: r.Workload, Buffer: r.Buffer, Unit: r.Unit, Base: base, Ratio: math.Exp(r.Mean), Low: math.Exp(r.Low),
 		High: math.Exp(r.High), Floor: r.Floor, Visible: math.Expm1(r.MDE), Verdict: string(r.Verdict), Needs: r.Needs,
-		Blocks: r.Blocks,
+		Blocks: r.Blocks, Missing: r.MissingText(),
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"io"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 )
 
@@ -51,6 +52,7 @@ type Verdict struct {
 	Verdict                string  // slower, faster, equivalent or inconclusive
 	Needs                  int     // blocks that are missing, if inconclusive
 	Blocks                 int
+	Missing                string // which of the two lacks blocks, and why; then there is no verdict; "" = none
 	Unlike                 bool   // the two lose unlike things: not to be ranked
 	Control                string // what of: such a row says how far the others are to be trusted; "" = none
 }
@@ -58,8 +60,9 @@ type Verdict struct {
 // A Winner is what won a workload, by one metric.
 type Winner struct {
 	Workload, Unit string
-	Buffers        []string // several tie; none = undecided
-	Note           string   // such as by how much
+	Buffers        []string         // several tie; none = undecided
+	Note           string           // such as by how much
+	Missing        []report.Missing // that lack blocks, and are not ranked
 }
 
 // A Control is a comparison whose outcome is known.

@@ -48,6 +48,9 @@ func Readme(text []byte, in Input) ([]byte, error) {
 			if d.wins(l.label, a) {
 				cell = "**" + cell + "**"
 			}
+			if missing := d.missing(l.label, name, a); missing != "" {
+				cell += " (" + missing + ")"
+			}
 			row = append(row, cell)
 		}
 		rows = append(rows, row)
@@ -68,11 +71,22 @@ func Readme(text []byte, in Input) ([]byte, error) {
 	return bytes.Join([][]byte{before, []byte(b.String()), after}, nil), nil
 }
 
+// missing tells what an arm lacks of the figure that decides under a workload, or
+// nothing.
+func (d *data) missing(workload, unit string, a *arm) string {
+	for _, w := range d.in.Winners {
+		if w.Workload == workload && w.Unit == unit {
+			return w.missing(a)
+		}
+	}
+	return ""
+}
+
 // wins reports whether an arm is among the winners of a workload.
 func (d *data) wins(workload string, a *arm) bool {
 	for _, w := range d.in.Winners {
 		for _, name := range w.Buffers {
-			if w.Workload == workload && name == a.info.Buffer {
+			if w.Workload == workload && name == a.info.Buffer && w.missing(a) == "" {
 				return true
 			}
 		}

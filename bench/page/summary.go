@@ -38,6 +38,11 @@ func Summary(w io.Writer, in Input) error {
 		if w.Note != "" {
 			by += "; " + w.Note
 		}
+		for _, a := range w.Others {
+			if a.Missing != "" {
+				by += "; " + a.Label + ": " + a.Missing
+			}
+		}
 		rows = append(rows, []string{w.Workload, w.Verdict, strings.Join(names, ", "), by})
 	}
 	table(&text, rows)

@@ -16,6 +16,8 @@ const foldAbove = 45
 // tone says how a verdict looks.
 func (v *Verdict) tone() chart.Tone {
 	switch {
+	case v.Missing != "": // whatever else is said of it
+		return chart.Open
 	case v.Unlike:
 		return chart.Unlike
 	case v.Verdict == "faster":
@@ -31,6 +33,8 @@ func (v *Verdict) tone() chart.Tone {
 // words are what a verdict says, beside its ratio.
 func (v *Verdict) words() string {
 	switch {
+	case v.Missing != "":
+		return "undecided: " + v.Missing
 	case v.Unlike:
 		return "≠ unlike work"
 	case v.tone() == chart.Open && v.Needs > 0:
@@ -41,6 +45,17 @@ func (v *Verdict) words() string {
 		return "more"
 	}
 	return cmp.Or(v.Verdict, "inconclusive")
+}
+
+// shortly tells what is missing in the room for the figures.
+func (v *Verdict) shortly() string {
+	const room = 40 // characters
+	first, _, _ := strings.Cut(v.Missing, "; ")
+	first = strings.TrimPrefix(first, v.Buffer+": ")
+	if text := []rune(first); len(text) > room {
+		first = string(text[:room-1]) + "…"
+	}
+	return first
 }
 
 // tooltips reports whether there are so few verdicts that a page has room for what
@@ -130,7 +145,11 @@ func (d *data) forestRow(v *Verdict) chart.ForestRow {
 		Label: v.Buffer, Estimate: v.Ratio, Low: v.Low, High: v.High, Floor: v.Floor, Visible: v.Visible,
 		Figures: v.figures(), Verdict: v.words(), Tone: v.tone(),
 	}
-	if d.tooltips() {
+	if v.Missing != "" { // the blocks that are left are not drawn
+		row.Estimate, row.Low, row.High, row.Visible = math.NaN(), math.NaN(), math.NaN(), 0
+		row.Figures, row.Verdict = v.shortly(), "undecided"
+	}
+	if d.tooltips() || v.Missing != "" {
 		row.Title = v.title()
 	}
 	if a := d.arm(v.Buffer, v.Side); a != nil {
@@ -195,6 +214,9 @@ func (d *data) heatCell(v *Verdict) chart.HeatCell {
 	if v.Low > 1/1.25 && v.High < 1.25 {
 		text = chart.Change(v.Ratio)
 	}
+	if v.Missing != "" {
+		text = "–"
+	}
 	word := v.Verdict
 	switch v.tone() {
 	case chart.Unlike:
@@ -203,7 +225,7 @@ func (d *data) heatCell(v *Verdict) chart.HeatCell {
 		word = "undecided"
 	}
 	cell := chart.HeatCell{Ratio: v.Ratio, Tone: v.tone(), Text: text, Verdict: word}
-	if d.tooltips() {
+	if d.tooltips() || v.Missing != "" {
 		cell.Title = v.title()
 	}
 	return cell

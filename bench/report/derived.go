@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,8 @@ type series struct {
 	workload string            // also without the option that varies
 	options  map[string]string // all key=value parts of the name
 	buffer   string
-	values   []float64
+	values   []float64 // NaN for a block without
+	missing  Missing
 }
 
 // collect returns the series of one unit, ordered as rows. The i-th value
@@ -32,18 +34,24 @@ func (r *Results) collect(unit, varies string) []*series {
 	var all []*series
 	byName := map[string]*series{}
 	for _, record := range r.records {
-		value, ok := record.Value(unit)
-		if !ok {
-			continue
-		}
 		s := byName[string(record.Name)]
 		if s == nil {
 			s = newSeries(record.Name, varies)
 			byName[string(record.Name)] = s
 			all = append(all, s)
 		}
+		value, ok := record.Value(unit)
+		if !ok {
+			value = math.NaN()
+			s.missing.Blocks++
+			if lateIn(record) {
+				s.missing.Late++
+			}
+		}
+		s.missing.Name, s.missing.Of = s.buffer, s.missing.Of+1
 		s.values = append(s.values, value)
 	}
+	all = slices.DeleteFunc(all, func(s *series) bool { return s.missing.Blocks == s.missing.Of })
 	slices.SortStableFunc(all, func(a, b *series) int { return CompareNames(a.name, b.name) })
 	return all
 }
@@ -202,7 +210,10 @@ func (r *Results) frozen() []string {
 			if s.options["stalled"] == "0" || control == nil {
 				continue
 			}
-			// Runs may lack the figure, so blocks are not paired.
+			if s.missing.Any() || control.missing.Any() {
+				told.add(s.workload, r.losses.label(s.buffer)+" ? ("+lacking(s, control)+")")
+				continue
+			}
 			factor := stats.Median(s.values) / stats.Median(control.values)
 			told.add(s.workload, r.losses.label(s.buffer)+" "+times(factor))
 		}
@@ -210,6 +221,14 @@ func (r *Results) frozen() []string {
 			strings.TrimSuffix(unit, "-sec")))...)
 	}
 	return lines
+}
+
+// lacking tells what is missing of stopped handlers' neighbours, or of the control.
+func lacking(s, control *series) string {
+	if s.missing.Any() {
+		return s.missing.Text()
+	}
+	return "control: " + control.missing.Text()
 }
 
 // timesOutsider gives events per second as a multiple of client-go's.
@@ -252,7 +271,7 @@ func (r *Results) bounds() []string {
 		if generator == nil {
 			continue
 		}
-		// Runs may lack either figure, so they are not paired.
+		// Blocks may lack either figure, so they are not paired.
 		share := stats.Median(generator.values) / stats.Median(s.values)
 		if share > boundShare {
 			workload := strings.TrimPrefix(s.workload, "Pipeline/workload=")

@@ -194,7 +194,7 @@ func (r *Results) tables(base string) ([]*table, error) {
 		return nil, fmt.Errorf("report: loss projection: %w", err)
 	}
 	var buffers []string
-	tables := map[benchproc.Key]*table{}
+	tables, blocks := map[benchproc.Key]*table{}, blockCounts{}
 	var keys []benchproc.Key
 	for _, record := range r.records {
 		row, column := byRow.Project(record), byColumn.Project(record)
@@ -202,6 +202,9 @@ func (r *Results) tables(base string) ([]*table, error) {
 			buffers = append(buffers, buffer)
 		}
 		for i, key := range byTable.ProjectValues(record) {
+			if i == 0 {
+				blocks.add(configText(key, byTable), place{row, column}, record)
+			}
 			if r.units.Get(key.Get(unit), DetailKey) != nil {
 				continue
 			}
@@ -222,6 +225,7 @@ func (r *Results) tables(base string) ([]*table, error) {
 	for _, key := range keys {
 		t := tables[key]
 		t.config = configText(key, byTable)
+		t.lack(blocks)
 		t.finish(cmp.Or(base, first))
 		sorted = append(sorted, t)
 	}

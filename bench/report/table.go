@@ -26,6 +26,7 @@ type table struct {
 	rows       []benchproc.Key
 	columns    []benchproc.Key // the base first
 	cells      map[place]*cell
+	missing    map[place]Missing // of cells that lack blocks
 	notes      []string
 }
 
@@ -38,7 +39,10 @@ type cell struct {
 }
 
 func newTable(unit string, units benchfmt.UnitMetadataMap, l losses) *table {
-	return &table{unit: unit, assumption: units.GetAssumption(unit), losses: l, cells: map[place]*cell{}}
+	return &table{
+		unit: unit, assumption: units.GetAssumption(unit), losses: l,
+		cells: map[place]*cell{}, missing: map[place]Missing{},
+	}
 }
 
 func (t *table) add(row, column benchproc.Key, value float64) {
@@ -49,9 +53,7 @@ func (t *table) add(row, column benchproc.Key, value float64) {
 		if !slices.Contains(t.rows, row) {
 			t.rows = append(t.rows, row)
 		}
-		if !slices.Contains(t.columns, column) {
-			t.columns = append(t.columns, column)
-		}
+		t.column(column)
 	}
 	c.values = append(c.values, value)
 }
@@ -179,12 +181,16 @@ func (p parts) aligned(w partWidths) string {
 // line renders the cells of one row. Each figure has its own scale, because
 // contestants may be a thousandfold apart.
 func (t *table) line(row benchproc.Key) []parts {
-	base := t.cells[place{row, t.columns[0]}]
+	base, baseLacks := t.cells[place{row, t.columns[0]}], t.missing[place{row, t.columns[0]}]
 	var cells []parts
 	for _, column := range t.columns {
-		c := t.cells[place{row, column}]
+		c, lacks := t.cells[place{row, column}], t.missing[place{row, column}]
 		if c == nil {
-			cells = append(cells, parts{figure: "-"})
+			p := parts{figure: "-"}
+			if lacks.Any() {
+				p.interval = strings.TrimSpace(t.note([]error{lacks}))
+			}
+			cells = append(cells, p)
 			continue
 		}
 		p := parts{
@@ -192,7 +198,14 @@ func (t *table) line(row benchproc.Key) []parts {
 			interval: "± " + c.summary.PctRangeString(),
 		}
 		warnings := append(slices.Clone(c.sample.Warnings), c.summary.Warnings...)
-		if base != nil && c != base {
+		if lacks.Any() {
+			warnings = append(warnings, lacks)
+		}
+		switch {
+		case column == t.columns[0]:
+		case lacks.Any() || baseLacks.Any(): // what is left of the blocks decides nothing
+			p.comparison = "?"
+		case base != nil:
 			compared := t.assumption.Compare(base.sample, c.sample)
 			p.comparison = ratio(base.summary.Center, c.summary.Center, compared)
 			if !t.alike(column) {
