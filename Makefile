@@ -8,8 +8,9 @@ ARGS ?=
 help: ## print this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The limit is for tests that hang: a busy machine may take several times as long.
 test: ## run all tests, those of the nested module too
-	scripts/each-module go test ./...
+	scripts/each-module go test -timeout 60m $(ARGS) ./...
 
 bench: ## measure reference, ring and client-go under the default workloads (4 minutes)
 	@scripts/build

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime/pprof"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,11 +22,17 @@ import (
 // whose name is long.
 //
 //go:noinline
-func spin[T ~struct{ a, b []string }](until time.Time) (sum int) {
-	for i := 0; time.Now().Before(until); i++ {
-		sum += i
+func spin[T ~struct{ a, b []string }](t *testing.T) (sum int) {
+	for begun := processorTime(t); processorTime(t)-begun < 150*time.Millisecond; sum++ {
 	}
 	return sum
+}
+
+// processorTime is that of this process, by which a CPU profiler takes its samples.
+func processorTime(t *testing.T) time.Duration {
+	var usage syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // writeProfiles records profiles of this process under the names of a run.
@@ -41,9 +48,9 @@ func writeProfiles(t *testing.T, folder, side string, buffers ...string) {
 		cpu := create(buffer, worker.CPUProfile)
 		require.NoError(t, pprof.StartCPUProfile(cpu))
 		pprof.Do(context.Background(), pprof.Labels("stage", "listener"), func(context.Context) {
-			spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond))
+			spin[struct{ a, b []string }](t)
 		})
-		spin[struct{ a, b []string }](time.Now().Add(150 * time.Millisecond)) // of no stage
+		spin[struct{ a, b []string }](t) // of no stage
 		pprof.StopCPUProfile()
 		require.NoError(t, cpu.Close())
 		heap := create(buffer, worker.HeapProfile)

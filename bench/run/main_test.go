@@ -69,6 +69,9 @@ func fakeWorker() {
 		case request.Op == worker.OpRun && contestant == "meets":
 			meet(os.Getenv(meetingPlace), runs)
 		case request.Op == worker.OpRun && contestant == "hang" && runs == 2:
+			if err := os.WriteFile(os.Getenv(hangsAt), nil, 0o666); err != nil {
+				panic(err)
+			}
 			time.Sleep(time.Hour)
 		case contestant == "garble":
 			fmt.Println("this is no JSON")
@@ -79,6 +82,10 @@ func fakeWorker() {
 		}
 	}
 }
+
+// hangsAt is the environment variable with the file that a fake worker makes when it
+// hangs.
+const hangsAt = "INFORMERLAB_TEST_HANGS"
 
 // meetingPlace is the environment variable with the folder in which fake workers
 // meet.
@@ -97,7 +104,7 @@ func meet(folder string, run int) {
 	if err := os.WriteFile(prefix+strconv.Itoa(os.Getpid()), []byte(strings.TrimSpace(allowed)), 0o666); err != nil {
 		panic(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		notes, err := filepath.Glob(prefix + "*")
 		if err != nil || time.Now().After(deadline) {
 			panic("nobody else came")

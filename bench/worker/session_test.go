@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -105,14 +105,12 @@ func TestWrongRunsAreErrors(t *testing.T) {
 		"swaps":   "checksum",
 		"stale":   "cache of",
 	} {
-		s := prepare(t, fault, "saturate:listeners=2,events=100,keys=10")
-		if fault == "loses" {
-			s.Limit = 200 * time.Millisecond // the call that it waits for never comes
-		}
-		result, err := s.Run()
-		require.ErrorContains(t, err, want, fault)
-		require.ErrorContains(t, err, "fake: saturate:listeners=2", fault)
-		assert.Nil(t, result, fault)
+		synctest.Test(t, func(t *testing.T) { // some wait for a call that never comes
+			result, err := prepare(t, fault, "saturate:listeners=2,events=100,keys=10").Run()
+			require.ErrorContains(t, err, want, fault)
+			require.ErrorContains(t, err, "fake: saturate:listeners=2", fault)
+			assert.Nil(t, result, fault)
+		})
 	}
 }
 
@@ -127,11 +125,11 @@ func TestWrongLossyRunsAreErrors(t *testing.T) {
 		"forgets what it healed": "calls: the handler had",
 		"keeps no account":       "keeps no account",
 	} {
-		s := prepared(t, fakes(fault)[1], "saturate:listeners=2,events=200,keys=50,churn=30")
-		s.Limit = 200 * time.Millisecond // for those that never get there
-		result, err := s.Run()
-		require.ErrorContains(t, err, want, fault)
-		assert.Nil(t, result, fault)
+		synctest.Test(t, func(t *testing.T) { // some never get there
+			result, err := prepared(t, fakes(fault)[1], "saturate:listeners=2,events=200,keys=50,churn=30").Run()
+			require.ErrorContains(t, err, want, fault)
+			assert.Nil(t, result, fault)
+		})
 	}
 	result, err := prepared(t, fakes("")[1], "saturate:listeners=2,events=200,keys=50,churn=30").Run()
 	require.NoError(t, err)

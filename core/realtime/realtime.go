@@ -21,23 +21,24 @@ const (
 )
 
 // Require skips the test if timers of Wait were late by more than Limit, at the 99th
-// percentile, in the Window that it watches them, and says so.
-func Require(t testing.TB) {
+// percentile, in the Window that it watches them, and says so. Else it returns how
+// late they were.
+func Require(t testing.TB) (late time.Duration) {
 	t.Helper()
-	if late := lateness(time.Now, time.Sleep); late > Limit {
+	if late = lateness(time.Now, time.Sleep); late > Limit {
 		t.Skipf("realtime: a timer of %v was late by %v at p99 in the last %v, more than %v",
 			Wait, late, Window, Limit)
 	}
+	return late
 }
 
-// Attempt calls try until it returns nil, at most n times, each time after Require. If
-// no call succeeds, the test fails with the last error.
-func Attempt(t testing.TB, n int, try func() error) {
+// Attempt calls try until it returns nil, at most n times, each time after Require,
+// with what that returns. If no call succeeds, the test fails with the last error.
+func Attempt(t testing.TB, n int, try func(late time.Duration) error) {
 	t.Helper()
 	var err error
 	for range n {
-		Require(t)
-		if err = try(); err == nil {
+		if err = try(Require(t)); err == nil {
 			return
 		}
 		t.Log(err)

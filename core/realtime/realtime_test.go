@@ -59,7 +59,11 @@ func TestAttempt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var got recorder
 			begun, n := time.Now(), 0
-			Attempt(&got, 3, func() error { n++; return attempts[n-1] })
+			Attempt(&got, 3, func(late time.Duration) error {
+				assert.Zero(t, late)
+				n++
+				return attempts[n-1]
+			})
 			assert.Equal(t, want, got)
 			assert.Len(t, attempts, n)
 			assert.Equal(t, time.Duration(n)*Window, time.Since(begun))

@@ -372,7 +372,7 @@ func TestInterrupt(t *testing.T) {
 		require.NoError(t, command.Process.Signal(signal))
 		began := time.Now()
 		_ = command.Wait() // the status says it
-		assert.Less(t, time.Since(began), 20*time.Second)
+		assert.Less(t, time.Since(began), 2*time.Minute, "not after all blocks")
 		assert.Equal(t, exitInterrupted, command.ProcessState.ExitCode(), errOut.String())
 		assert.Contains(t, out.String(), "saturate/listeners=1/events=200")
 		assert.Contains(t, errOut.String(), "results in results/")
