@@ -2,7 +2,7 @@
 // process by the code that workers measure with. The folders below it are the
 // command lab and its parts:
 //
-//	cmd/lab ─▶ run ── one process per arm ──▶ worker ─▶ contestants, peers
+//	cmd/lab ─▶ run ── child: a process per arm ──▶ worker ─▶ contestants, peers
 //	   │        └──▶ a folder: raw text, slices, histograms, timelines, profiles
 //	   │                  │
 //	   ├─▶ report         │ tables, as benchstat's

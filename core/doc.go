@@ -22,7 +22,8 @@
 //     that buffers keep, in buffertest;
 //   - processor: fans notifications out to handlers;
 //   - workqueue: distinct items for workers; it knows none of the others;
-//   - informer: all of it wired up: where an outsider begins.
+//   - informer: all of it wired up: where an outsider begins;
+//   - realtime: for tests, whether the machine's clock can be trusted now.
 //
 // Nothing in core knows the buffers that compete in package variants, nor who
 // generates load for them or measures them.
