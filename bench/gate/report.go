@@ -164,8 +164,12 @@ func (r *Report) Status() (status int, why []string) {
 		}
 		for _, row := range layer.Rows {
 			if row.blind() {
-				why = append(why, fmt.Sprintf("%s: %s could be anything from %s to %s",
-					layer.Name, row.title(), percent(row.Low), percent(row.High)))
+				text := fmt.Sprintf("%s: %s could be anything from %s to %s",
+					layer.Name, row.title(), percent(row.Low), percent(row.High))
+				if math.IsNaN(row.High) && row.Note != "" {
+					text += ": " + row.Note
+				}
+				why = append(why, text)
 			}
 			if row.compared() {
 				compared++

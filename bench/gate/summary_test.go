@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/compare"
+	"informerlab/bench/report"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
@@ -83,6 +84,18 @@ func TestOutcomeOf(t *testing.T) {
 		Note: "head has no such figure"}, o.Rows[2])
 	assert.Len(t, o.Controls, 2)
 	assert.Empty(t, o.Unfit)
+
+	// What blocks are left of a figure never passes for equivalent.
+	lacking := measured
+	lacking.Verdict, lacking.Estimate.High = stats.Inconclusive, math.Log(1.001)
+	lacking.Missing = []report.Missing{{Name: "ring@head", Blocks: 2, Of: 12, Late: 2}}
+	c.Rows, c.Missing = []compare.Row{lacking}, nil
+	o = outcomeOf(c)
+	assert.True(t, o.Rows[0].blind())
+	assert.Equal(t, "ring@head: 2 of 12 blocks missing: generator late", o.Rows[0].Note)
+	status, why := (&Report{Layers: []LayerReport{{Name: "latency", Outcome: o}}}).Status()
+	assert.Equal(t, StatusInconclusive, status)
+	assert.Contains(t, why[0], "from ? to ?: ring@head: 2 of 12 blocks missing: generator late")
 
 	c.Controls[0].Passed = false
 	assert.Contains(t, outcomeOf(c).Unfit, "base against itself, ring under saturate:listeners=8, cpu-ns/event")

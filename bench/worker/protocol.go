@@ -69,7 +69,8 @@ const maxLine = 1 << 20
 
 // Serve answers the requests on in until OpQuit or the end of in. Failed
 // operations are answered with an error; Serve itself fails only if it cannot
-// go on, because a line is not JSON or out cannot be written.
+// go on, because a line is not JSON or out cannot be written. During an operation it
+// does not look at in, as Main does.
 func Serve(in io.Reader, out io.Writer, contestants []Contestant) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
