@@ -40,7 +40,8 @@ func TestReadmeExample(t *testing.T) {
 	overlay := overlayOf(t, map[string]string{"variants.go": text, "slice/slice.go": algorithm})
 
 	// Vet would change to the folder, which is not there.
-	goTool(t, "test", "-short", "-vet=off", "-overlay", overlay, "-run", "^(TestLaws|TestInPlace)$/^slice", ".")
+	goTool(t, "test", "-short", "-timeout", "60m", "-vet=off", "-overlay", overlay,
+		"-run", "^(TestLaws|TestInPlace)$/^slice", ".")
 	lab := filepath.Join(t.TempDir(), "lab")
 	goTool(t, "build", "-overlay", overlay, "-o", lab, "../bench/cmd/lab")
 	list, err := exec.Command(lab, "list").CombinedOutput()

@@ -19,10 +19,10 @@ var conformancePackages = []string{
 // buffers, listeners and runs. What is wrong cannot be faster. A quick gate only
 // does those of the buffers' own package.
 func Conformance(quick bool) Layer {
-	args := append([]string{"test", "-short"}, conformancePackages...)
+	args := append([]string{"test", "-short", "-timeout", "60m"}, conformancePackages...)
 	guess := time.Minute
 	if quick {
-		args, guess = []string{"test", "-short", "./core/buffer"}, 5*time.Second
+		args, guess = []string{"test", "-short", "-timeout", "60m", "./core/buffer"}, 5*time.Second
 	}
 	return Layer{
 		Name: "conformance", Guess: guess,
