@@ -5,12 +5,11 @@
 //	Run          a command with everything that it starts: compilers, git, probes
 //	StartWorker  a worker: one request, one response, line by line
 //
-// However this process ends (a signal, a panic, out of memory), its children do
-// too. On Linux the kernel kills them at once. Elsewhere a worker sees the end of its
-// standard input, and Run's shell sees the end of a pipe. What children write is
-// bounded: a line of an answer, the output of a command and the tail of standard
-// error. A process that keeps their pipes open delays nobody for longer than
-// PipeGrace.
+// However this process ends (by a signal, a panic, or for lack of memory), its children
+// end too. On Linux the kernel kills them at once. Elsewhere a worker reads the end of
+// its standard input, and Run's shell the end of a pipe. The size of a line of an
+// answer, of the output of a command and of what is kept of standard error is bounded.
+// Another process that keeps the pipes open delays Wait by PipeGrace at most.
 //
 // Limits: a process that leaves its process group is not killed by Kill, only its
 // pipes are closed.

@@ -74,8 +74,8 @@ type Row struct {
 	PSlower, PFaster float64 // after Holm over all rows
 	Verdict          stats.Verdict
 	Needs            int // blocks more, if inconclusive
-	// Missing tells which of the two lack blocks. Then the verdict is Inconclusive,
-	// whatever the others show, and no number of blocks more would help.
+	// Missing lists which of the two lack blocks. The verdict is Inconclusive then, and
+	// Needs is 0.
 	Missing []report.Missing
 }
 

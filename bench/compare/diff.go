@@ -27,8 +27,8 @@ type Change struct {
 	Before, After float64 // medians over blocks
 	P             float64 // of a Mann-Whitney U-test over blocks
 	Blocks        [2]int
-	// Missing tells which of the runs lack blocks, by "before" and "after". Then P
-	// is NaN, and the figures decide nothing.
+	// Missing lists which of the runs lack blocks, as "before" and "after". P is NaN
+	// then.
 	Missing []report.Missing
 }
 

@@ -11,12 +11,12 @@ import (
 	"informerlab/bench/worker"
 )
 
-// present reports whether a block has a figure, in at least one round.
+// present reports whether a block has a metric, in at least one round.
 func present(rounds []float64) bool {
 	return slices.ContainsFunc(rounds, func(v float64) bool { return !math.IsNaN(v) })
 }
 
-// expects reports whether a row should have a figure: it has it in some block, or it
+// expects reports whether a row should have a metric: it has it in some block, or it
 // would if the generator had not been late.
 func (t *table) expects(row run.Row, unit string) bool {
 	if t.has(row, unit) {
@@ -41,7 +41,7 @@ func (t *table) blocksOf(rows ...run.Row) []int {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// lacking returns what a row lacks of some blocks.
+// lacking returns which of the blocks lack a metric of a row.
 func (t *table) lacking(row run.Row, unit string, blocks []int) report.Missing {
 	m := report.Missing{Name: run.Arm{Buffer: row.Buffer, Side: row.Side}.String(), Of: len(blocks)}
 	for _, block := range blocks {
@@ -56,7 +56,7 @@ func (t *table) lacking(row run.Row, unit string, blocks []int) report.Missing {
 	return m
 }
 
-// lackingAny returns what some rows lack, those that lack nothing left out.
+// lackingAny returns lacking of each row that lacks blocks.
 func (t *table) lackingAny(unit string, blocks []int, rows ...run.Row) (all []report.Missing) {
 	for _, row := range rows {
 		if m := t.lacking(row, unit, blocks); m.Any() {
@@ -66,7 +66,7 @@ func (t *table) lackingAny(unit string, blocks []int, rows ...run.Row) (all []re
 	return all
 }
 
-// listed joins what is missing to one line; "" if nothing is.
+// listed joins missing blocks to one line; "" if there are none.
 func listed(all []report.Missing) string {
 	var texts []string
 	for _, m := range all {

@@ -8,19 +8,18 @@ import (
 	"golang.org/x/perf/benchproc"
 )
 
-// A Missing tells of how many process blocks a contestant has no figure, and why. It
-// is an error for footnotes.
+// A Missing reports how many process blocks of a contestant lack a metric, and why. It
+// is an error so that it can be a footnote.
 //
-// One rule holds for all that reads a run: a contestant that lacks blocks is no
-// winner, ties with nobody, and is neither faster nor slower than others; nor does
-// anybody win because the others have no figure. A block without a latency is one
-// in which the generator was late, which happens more to a contestant that uses the
-// processors more, so the blocks that are left are no fair sample of it.
+// One rule holds for every reader of a run: a contestant that lacks blocks never wins,
+// never ties, and is neither faster nor slower than others. Nobody wins because the
+// others lack blocks. Note: the generator is late more often beside a contestant that
+// uses the processors more, so the remaining blocks are a biased sample of it.
 type Missing struct {
 	Name   string // of the contestant
-	Blocks int    // without a figure
+	Blocks int    // without the metric
 	Of     int    // in which it was measured, or should have been
-	Late   int    // of Blocks: the generator was late
+	Late   int    // of Blocks, those in which the generator was late
 }
 
 // Any reports whether blocks are missing.
@@ -78,8 +77,8 @@ func (b blockCounts) add(config string, at place, record *benchfmt.Result) {
 	b[config][at] = n
 }
 
-// lack notes which places of a table of latencies lack blocks: they have the figure in
-// other blocks, or the generator was late. A column that has it nowhere is added.
+// lack notes which places of a table of latencies lack blocks: they have the metric in
+// other blocks, or the generator was late. A column without any block is added.
 func (t *table) lack(blocks blockCounts) {
 	if !slices.Contains(latencyUnits, t.unit) {
 		return // a result may have any other figure or not

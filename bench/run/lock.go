@@ -31,9 +31,9 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("process %d is writing it", e.PID)
 }
 
-// TakeLock takes the lock that a file stands for, which it makes if need be. If
-// somebody holds the lock, it fails with a HeldError after a fifth of a second: who
-// only looks whether it is held has it for a moment too.
+// TakeLock takes the lock on a file, which it makes if it does not exist. If the lock
+// is held, it fails with a HeldError after 200 ms. Note: Open holds the lock for a
+// moment when it checks for a holder, so the first failure is not final.
 func TakeLock(path string) (l *Lock, err error) {
 	for try := range 20 {
 		if try > 0 {
@@ -46,8 +46,8 @@ func TakeLock(path string) (l *Lock, err error) {
 	return l, err
 }
 
-// tryLock is TakeLock without patience. The file of a lock that is released is
-// removed, which counts as held.
+// tryLock is TakeLock without a wait. A file that was removed meanwhile, by the release
+// of its lock, counts as held.
 func tryLock(path string) (*Lock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {

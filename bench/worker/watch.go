@@ -8,9 +8,8 @@ import (
 )
 
 // Main serves the requests on in, as Serve does, for a process that has nothing else
-// to do. It reads in at all times, also while it measures: when in ends, whoever
-// asked is gone, and the process ends within a second, in the middle of whatever it
-// does.
+// to do. It reads in at all times, also during an operation. When in ends, the driver
+// has ended, and Main ends the process within a second, also during an operation.
 func Main(in io.Reader, out io.Writer, contestants []Contestant) error {
 	return Serve(Watch(in, leaveGrace, func() {
 		fmt.Fprintln(os.Stderr, "worker: the input has ended during an operation")
@@ -18,15 +17,15 @@ func Main(in io.Reader, out io.Writer, contestants []Contestant) error {
 	}), out, contestants)
 }
 
-// leaveGrace is how long an operation may go on when the input has ended. One that
+// leaveGrace is how long an operation may continue after the end of the input. One that
 // ends at the same time as the input needs a moment to answer.
 const leaveGrace = 500 * time.Millisecond
 
-// Watch returns a reader of what in holds, which one goroutine uses. in is read
-// before anybody asks for it: if it ends and the returned reader is not asked for
-// more within the time given, gone is called, by a goroutine that Watch starts and
-// that ends after that. An error of in is its end, and is returned by the reader.
-func Watch(in io.Reader, patience time.Duration, gone func()) io.Reader {
+// Watch returns a reader of the content of in, for one goroutine. A goroutine that
+// Watch starts reads in ahead of it, until in ends or fails. If the returned reader is
+// then not called within patience, that goroutine calls abandoned. It ends in either
+// case. The reader returns the error of in.
+func Watch(in io.Reader, patience time.Duration, abandoned func()) io.Reader {
 	w := &watched{chunks: make(chan []byte), ended: make(chan error)}
 	go func() {
 		for {
@@ -43,7 +42,7 @@ func Watch(in io.Reader, patience time.Duration, gone func()) io.Reader {
 			select {
 			case w.ended <- err:
 			case <-timer.C:
-				gone()
+				abandoned()
 			}
 			return
 		}

@@ -1,10 +1,9 @@
-// Package realtime decides whether a test that depends on the machine's clock can
-// tell anything now.
+// Package realtime decides whether a test that depends on the machine's clock can run.
 //
-// Tests use simulated time where they can. A test that cannot calls Require first:
-// on a machine whose timers are late it skips, on every other one it has to pass, so
-// its limits allow for timers that are late by Limit. Limits that only keep a
-// hanging test from running for ever need no Require and are minutes.
+// Tests use simulated time where they can. A test that cannot calls Require first: it
+// skips on a machine whose timers are late, and has to pass on every other one. So its
+// limits allow for timers that are late by Limit. A limit that only ends a hanging test
+// needs no Require, and is a minute or more.
 package realtime
 
 import (
