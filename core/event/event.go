@@ -17,7 +17,8 @@ type Object interface {
 	GetNamespace() string
 	GetName() string
 	// GetResourceVersion names the state of the object. Two states of one
-	// object are the same state exactly if their resource versions are equal.
+	// object with the same version are the same state, unless the version is
+	// blank: a Transform may have removed it, so a blank version proves nothing.
 	GetResourceVersion() string
 }
 
@@ -118,8 +119,9 @@ type Notification struct {
 	// notification published before the replay.
 	Seq uint64
 	// Round is 0 for a notification that goes to every handler. Otherwise it
-	// is a sync notification (old and new state have equal resource versions)
-	// and goes only to the handlers that are due in that resync round.
+	// is a sync notification, and goes only to the handlers that are due in
+	// that resync round: a resync delivers the object again, or old and new
+	// state have the same resource version and that is not blank.
 	Round uint32
 	Kind  Kind
 	Flags Flags

@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// A Rejection reports one object that was left out of the cache because a
-// function of the user refused it, failed on it or panicked on it. Everything
-// else that arrived with the object is applied.
+// A Rejection reports one object that was left out because a function of the
+// user refused it, failed on it or panicked on it. Everything else that arrived
+// with the object is applied.
 type Rejection struct {
 	Key     Key
 	Version string // resource version as received, before any Transform; "" if it had none
@@ -17,6 +17,16 @@ type Rejection struct {
 // Reject returns a Rejection of an object with this key and version.
 func Reject(key Key, version string, err error) *Rejection {
 	return &Rejection{Key: key, Version: version, Err: err}
+}
+
+// RejectObject returns a Rejection with the key and version of an object. They
+// are blank if obj is nil or its methods panic, as those of a typed nil pointer do.
+func RejectObject(obj Object, err error) *Rejection {
+	r := &Rejection{Err: err}
+	if obj != nil {
+		_ = Try(func() { r.Key, r.Version = KeyOf(obj), obj.GetResourceVersion() })
+	}
+	return r
 }
 
 // Error returns key, version and cause.
@@ -30,12 +40,23 @@ func (r *Rejection) Unwrap() error { return r.Err }
 // A PanicError is a recovered panic of a function of the user.
 type PanicError struct {
 	Value any    // what the function panicked with
-	Stack []byte // of the panicking goroutine
+	Stack []byte // of the panicking goroutine; nil if it was not kept
 }
 
 // Recovered turns the value that recover returned into an error. It must be
 // called by the deferred function itself, while the stack still shows the panic.
 func Recovered(value any) *PanicError { return &PanicError{Value: value, Stack: debug.Stack()} }
+
+// Try calls f and returns its panic, or nil if f returned.
+func Try(f func()) (p *PanicError) {
+	defer func() {
+		if value := recover(); value != nil {
+			p = Recovered(value)
+		}
+	}()
+	f()
+	return nil
+}
 
 // Error returns the value and, on the lines after it, the stack.
 func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack) }

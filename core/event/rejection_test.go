@@ -28,3 +28,20 @@ func TestPanicErrorHasTheStackOfThePanic(t *testing.T) {
 }
 
 func explode(value any) { panic(value) }
+
+func TestRejectObjectOfWhatHasNoKey(t *testing.T) {
+	r := RejectObject(object{"shop", "a", "7"}, io.EOF)
+	assert.Equal(t, Reject(Key{"shop", "a"}, "7", io.EOF), r)
+	var none *object
+	assert.Equal(t, &Rejection{Err: io.EOF}, RejectObject(none, io.EOF), "a typed nil panics when asked")
+	assert.Equal(t, &Rejection{Err: io.EOF}, RejectObject(nil, io.EOF))
+}
+
+func TestTryReturnsThePanic(t *testing.T) {
+	ran := false
+	assert.Nil(t, Try(func() { ran = true }))
+	assert.True(t, ran)
+	p := Try(func() { explode("boom") })
+	assert.Equal(t, "boom", p.Value)
+	assert.Contains(t, string(p.Stack), "explode")
+}

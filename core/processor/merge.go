@@ -19,27 +19,37 @@ func keyOf(n event.Notification) event.Key { return event.KeyOf(n.Object()) }
 //	update    delete   the delete
 //	delete    add      an update from the state told last; an add if none was
 //	delete    delete   the one that tells more of the last state, else the newer
-//	any       sync     the pending one
+//	add       sync     an add of the state of the sync
+//	update    sync     an update from the first old state to the state of the sync
+//	delete    sync     the delete; no sync follows a delete without an add between
+//
+// A sync is no proof that the state is the same, because versions may be equal
+// although the states are not: the newer state always wins. A pending sync stays
+// one if only syncs follow.
 //
 // The result keeps the Seq and the Initial flag of pending: it waits in
 // pending's place and settles the account of the initial list for it. Its
-// Before is that of pending, so a handler always hears an old state that it has
-// been told of.
+// Before is that of pending, so a handler always receives an old state that it
+// has been told of.
 func Merge(pending, next event.Notification) (event.Notification, buffer.Outcome) {
 	switch {
 	case next.Kind == event.Delete && pending.Kind == event.Add:
 		return pending, buffer.Cancel
 	case next.Kind == event.Delete:
 		return mergedDelete(pending, next), buffer.Merged
-	case next.Round != 0:
+	case pending.Kind == event.Delete && next.Round != 0:
 		return pending, buffer.Merged
 	case pending.Kind == event.Delete:
 		return revived(pending, next), buffer.Merged
 	}
+	round := uint32(0)
+	if next.Round != 0 {
+		round = pending.Round
+	}
 	// Field by field: BenchmarkMerge shows what it costs to copy pending, and
 	// this is the way of almost all.
 	return event.Notification{
-		Old: pending.Old, New: next.New, Seq: pending.Seq, Kind: pending.Kind, Flags: pending.Flags,
+		Old: pending.Old, New: next.New, Seq: pending.Seq, Round: round, Kind: pending.Kind, Flags: pending.Flags,
 	}, buffer.Merged
 }
 

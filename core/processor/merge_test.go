@@ -14,8 +14,12 @@ import (
 	"informerlab/core/processor"
 )
 
-// A state is one state of the only object of these tests.
-type state struct{ version string }
+// A state is one state of the only object of these tests. Its value may change
+// although its version does not.
+type state struct {
+	version string
+	value   int
+}
 
 func (*state) GetNamespace() string         { return "n" }
 func (*state) GetName() string              { return "o" }
@@ -25,7 +29,8 @@ var nothing = event.Tombstone{Namespace: "n", Name: "o"}
 
 func TestMerge(t *testing.T) {
 	const initial, unknown = event.Initial, event.FinalStateUnknown
-	a, b, c, d := &state{"1"}, &state{"2"}, &state{"3"}, &state{"4"}
+	a, b, c, d := &state{"1", 1}, &state{"2", 2}, &state{"3", 3}, &state{"4", 4}
+	b2 := &state{"2", 5} // another state of the same version
 	type n = event.Notification
 	deletion := func(last, before event.Object, flags event.Flags) n {
 		return n{Kind: event.Delete, Old: last, New: before, Seq: 5, Flags: flags}
@@ -34,6 +39,7 @@ func TestMerge(t *testing.T) {
 	aToB := n{Kind: event.Update, Old: a, New: b, Seq: 5}
 	syncA := n{Kind: event.Update, Old: a, New: a, Seq: 5, Round: 3}
 	syncB := n{Kind: event.Update, Old: b, New: b, Seq: 9, Round: 4}
+	syncB2 := n{Kind: event.Update, Old: b, New: b2, Seq: 9, Round: 4}
 	bToC := n{Kind: event.Update, Old: b, New: c, Seq: 9}
 	addD := n{Kind: event.Add, New: d, Seq: 9, Flags: initial}
 	goneC := n{Kind: event.Delete, Old: c, New: b, Seq: 9}
@@ -58,6 +64,10 @@ func TestMerge(t *testing.T) {
 		"add, sync":    {addA, syncA, addA},
 		"add, add":     {addA, addD, n{Kind: event.Add, New: d, Seq: 5, Flags: initial}},
 		"update, sync": {aToB, syncB, aToB},
+
+		"add, sync of another state":    {addA, syncB2, n{Kind: event.Add, New: b2, Seq: 5, Flags: initial}},
+		"update, sync of another state": {aToB, syncB2, n{Kind: event.Update, Old: a, New: b2, Seq: 5}},
+		"sync, sync of another state":   {syncA, syncB2, n{Kind: event.Update, Old: a, New: b2, Seq: 5, Round: 3}},
 
 		"update, update": {aToB, bToC, n{Kind: event.Update, Old: a, New: c, Seq: 5}},
 		"sync, update":   {syncA, aToB, n{Kind: event.Update, Old: a, New: b, Seq: 5}},
@@ -104,6 +114,7 @@ type tale struct {
 
 	// What the controller does.
 	version int
+	value   int
 	seq     uint64
 	cached  *state
 	synced  bool // the initial list has ended
@@ -146,7 +157,8 @@ func fold(merge mergeFunc, seed uint64, events int) error {
 
 func (s *tale) next() *state {
 	s.version++
-	return &state{strconv.Itoa(s.version)}
+	s.value++
+	return &state{strconv.Itoa(s.version), s.value}
 }
 
 // happen makes the notification of the next event, as the controller would. Not
@@ -170,10 +182,16 @@ func (s *tale) happen() (n event.Notification, ok bool) {
 			s.cached = s.next()
 			n.Kind, n.Old, n.New = event.Update, before, s.cached
 			return n, true
-		case 2: // perhaps from a relist, so that it is another object
-			s.cached = &state{before.version}
-			n.Kind, n.Old, n.New, n.Round = event.Update, before, s.cached, uint32(s.seq)
-			return n, s.rng.IntN(2) == 0 // else this handler was not due
+		case 2: // from a relist, so that it is another object, perhaps in another state
+			n.Kind, n.Old, n.Round = event.Update, before, uint32(s.seq)
+			if s.rng.IntN(2) == 0 { // this handler is not due
+				s.cached = &state{before.version, before.value}
+				return n, false
+			}
+			s.value++
+			s.cached = &state{before.version, s.value}
+			n.New = s.cached
+			return n, true
 		}
 	}
 	return s.deleted(n, before), true
@@ -327,6 +345,11 @@ func TestMergedHistoriesCatch(t *testing.T) {
 		"the flag is lost": merged(func(got *event.Notification, _, _ event.Notification) {
 			got.Flags &^= event.Initial
 		}),
+		"a sync tells nothing new": merged(func(got *event.Notification, pending, next event.Notification) {
+			if next.Round != 0 && next.Kind == event.Update {
+				got.New = pending.New
+			}
+		}),
 		"syncs bring back what they saw": merged(func(got *event.Notification, pending, next event.Notification) {
 			if next.Round != 0 {
 				got.Old = next.Old
@@ -343,7 +366,7 @@ func TestMergedHistoriesCatch(t *testing.T) {
 }
 
 func BenchmarkMerge(b *testing.B) {
-	v1, v2 := &state{"1"}, &state{"2"}
+	v1, v2 := &state{"1", 1}, &state{"2", 2}
 	update := event.Notification{Kind: event.Update, Old: v1, New: v2}
 	sync, gone := update, event.Notification{Kind: event.Delete, Old: v2}
 	sync.Round = 1
