@@ -9,36 +9,58 @@ import (
 )
 
 // AddIndexers adds indexes by name and indexes what is there. If one of the
-// names is taken it returns an error and adds none; if a function fails on a
-// cached object it panics and adds none. It may be called at any time; the
-// objects already cached are indexed before it returns.
+// names is taken, or a function fails on a cached object, it returns an error and
+// adds none; if a function panics, so does AddIndexers, unless the Indexer
+// recovers, and adds none. It may be called at any time; the objects already
+// cached are indexed before it returns, and readers and writers wait meanwhile.
 func (x *Indexer) AddIndexers(indexers map[string]IndexFunc) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for name := range indexers {
+	added := make([]*index, 0, len(indexers))
+	for name, fn := range indexers {
 		if x.find(name) != nil {
 			return fmt.Errorf("indexer: add index %q: the name is taken", name)
 		}
+		added = append(added, newIndex(name, fn))
 	}
-	before, done := len(x.indexes), false
-	defer func() {
-		if !done { // an index function panicked
-			x.indexes = x.indexes[:before]
-			for _, e := range x.items {
-				e.values = e.values[:before]
+	values, err := x.valuesOfAll(added)
+	if err != nil {
+		return err
+	}
+	x.indexes = append(x.indexes, added...)
+	room := make([][]string, len(added))
+	for e, vs := range values {
+		e.values = append(e.values, vs...)
+		for i, ix := range added {
+			ix.insert(e, vs[i])
+			room[i] = slices.Grow(room[i], len(vs[i]))
+		}
+	}
+	x.scratch = append(x.scratch, room...)
+	return nil
+}
+
+// valuesOfAll returns what the functions of the indexes say of each cached
+// object. It changes nothing.
+func (x *Indexer) valuesOfAll(indexes []*index) (values map[*entry][][]string, err error) {
+	if x.recover {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("indexer: add indexes: %w", event.Recovered(r))
+			}
+		}()
+	}
+	values = make(map[*entry][][]string, len(x.items))
+	for _, e := range x.items {
+		vs := make([][]string, len(indexes))
+		for i, ix := range indexes {
+			if vs[i], err = ix.fn(e.object, nil); err != nil {
+				return nil, ix.failed(e.key, err)
 			}
 		}
-	}()
-	for name, fn := range indexers {
-		ix := &index{name: name, fn: fn, sets: make(map[string]map[*entry]struct{})}
-		x.indexes = append(x.indexes, ix)
-		for _, e := range x.items {
-			e.values = append(e.values, nil)
-			x.reindex(e, len(x.indexes)-1, ix)
-		}
+		values[e] = vs
 	}
-	done = true
-	return nil
+	return values, nil
 }
 
 // Indexers returns the index functions by name.
@@ -69,17 +91,24 @@ func (x *Indexer) ByIndex(name, value string) ([]event.Object, error) {
 }
 
 // Index returns the objects that share at least one value of the named index
-// with obj, each once, in no order. It is an error if there is no such index.
+// with obj, each once, in no order. It is an error if there is no such index or
+// its function fails on obj. The function runs on the caller's goroutine, and
+// without a lock.
 func (x *Indexer) Index(name string, obj event.Object) ([]event.Object, error) {
 	x.mu.RLock()
-	defer x.mu.RUnlock()
 	ix, err := x.named(name)
+	x.mu.RUnlock()
 	if err != nil {
 		return nil, err
 	}
 	values, err := ix.fn(obj, nil)
 	if err != nil {
-		return nil, fmt.Errorf("indexer: index %q of %s: %w", name, event.KeyOf(obj), err)
+		return nil, ix.failed(event.KeyOf(obj), err)
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if ix, err = x.named(name); err != nil { // Replace makes new ones
+		return nil, err
 	}
 	seen := make(map[*entry]struct{})
 	var objects []event.Object

@@ -6,9 +6,13 @@
 // Promises: a batch is applied under one lock, so readers see all of it or none;
 // what is returned is the object put in, shared by pointer and read-only by
 // contract; an index never shows an object under a value that it no longer has.
+// An object that an index function rejects is left out, and only that object: the
+// cache keeps the state that it held under the key, all indexes agree with it,
+// and the Change says why. client-go's store panics instead, and has changed part
+// of its indexes by then (kubernetes#43605).
+//
 // Limits: one lock for all, so many fast readers delay the writer; lists are in
-// no order; an index function that fails panics, because a cache that silently
-// lost an index is worse than a crash.
+// no order; index functions run under the lock.
 package indexer
 
 import (
@@ -24,7 +28,8 @@ import (
 const NamespaceIndex = "namespace"
 
 // An IndexFunc appends to dst the values under which obj is to be found and
-// returns it. It must be a pure function of obj.
+// returns it. It must be a pure function of obj, and must not call the Indexer. An
+// error means that obj cannot be indexed; see Change.Rejected.
 type IndexFunc func(obj event.Object, dst []string) ([]string, error)
 
 // ByNamespace is the IndexFunc of NamespaceIndex.
@@ -37,8 +42,12 @@ type Change struct {
 	Object event.Object // the new state, or for a deletion anything with the key
 	// Old is set by Apply and Replace: the state before this change, nil if
 	// there was none.
-	Old    event.Object
-	Delete bool
+	Old event.Object
+	// Rejected is set by Apply and Replace if an index function returned an
+	// error for Object: then this change is not made, and Old is nil. So it is
+	// if one panicked and the Indexer recovers. nil before the call.
+	Rejected *event.Rejection
+	Delete   bool
 }
 
 // An Indexer is the cache. All methods may be called concurrently.
@@ -46,9 +55,14 @@ type Indexer struct {
 	mu      sync.RWMutex
 	items   map[event.Key]*entry
 	indexes []*index
-	version string   // of the last write
-	scratch []string // index values of the object being written
+	version string     // of the last write
+	scratch [][]string // by index, with room for the values of any cached object
+	recover bool       // panics of index functions are errors
 }
+
+// keptStacks is how many panics of one batch keep their stacks: one that hits
+// every object of a long list must not take gigabytes.
+const keptStacks = 16
 
 // An entry is one cached object. Its values are kept so that a write need not
 // call the index functions for the state it replaces.
@@ -64,7 +78,9 @@ type index struct {
 	sets map[string]map[*entry]struct{} // no set is empty
 }
 
-// New returns an empty Indexer with the given indexes by name.
+// New returns an empty Indexer with the given indexes by name. A panic of an
+// index function passes through the method that called it, and may leave the
+// front of a batch applied, but no object half.
 func New(indexers map[string]IndexFunc) *Indexer {
 	x := &Indexer{items: make(map[event.Key]*entry)}
 	if err := x.AddIndexers(indexers); err != nil {
@@ -73,68 +89,137 @@ func New(indexers map[string]IndexFunc) *Indexer {
 	return x
 }
 
-// Add puts one object in, whether or not its key is already there.
-func (x *Indexer) Add(obj event.Object) { x.Apply([]Change{{Object: obj}}) }
+// NewRecovering returns an Indexer like New, except that a panic of an index
+// function counts as an error that it returned.
+func NewRecovering(indexers map[string]IndexFunc) *Indexer {
+	x := New(indexers)
+	x.recover = true
+	return x
+}
+
+// Add puts one object in, whether or not its key is already there. It panics,
+// and changes nothing, if an index function fails: Apply reports that.
+func (x *Indexer) Add(obj event.Object) {
+	changes := []Change{{Object: obj}}
+	x.Apply(changes)
+	if r := changes[0].Rejected; r != nil {
+		panic(r.Err)
+	}
+}
 
 // Delete removes the object with obj's key. It is no error if there is none.
 func (x *Indexer) Delete(obj event.Object) { x.Apply([]Change{{Object: obj, Delete: true}}) }
 
-// Apply makes the changes in order under one lock and fills in their Old. The
-// resource version becomes that of the last change, unless its object has none.
+// Apply makes the changes in order under one lock and fills in their Old. Those
+// that an index function rejects are left out, and have Rejected set. The
+// resource version becomes that of the last change, made or not, unless its
+// object has none.
 func (x *Indexer) Apply(changes []Change) {
 	if len(changes) == 0 {
 		return
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	begun := 0
-	defer func() {
-		if begun > 0 { // an index function panicked
-			x.undo(changes[:begun])
+	x.apply(changes)
+	last := &changes[len(changes)-1]
+	if last.Rejected != nil {
+		if last.Rejected.Version != "" {
+			x.version = last.Rejected.Version
 		}
-	}()
-	for i := range changes {
-		c := &changes[i]
-		begun++
-		if c.Delete {
-			c.Old = x.remove(event.KeyOf(c.Object))
-		} else {
-			x.put(c.Object, &c.Old)
-		}
-	}
-	begun = 0
-	if v := changes[len(changes)-1].Object.GetResourceVersion(); v != "" {
+	} else if v := last.Object.GetResourceVersion(); v != "" {
 		x.version = v
 	}
 }
 
-// undo takes the changes back, of which the last may be half made. The index
-// functions have accepted the old states before.
-func (x *Indexer) undo(changes []Change) {
-	for _, c := range slices.Backward(changes) {
-		if c.Old == nil {
-			x.remove(event.KeyOf(c.Object))
-		} else {
-			x.put(c.Old, new(event.Object))
-		}
+// apply makes the changes that index functions accept.
+func (x *Indexer) apply(changes []Change) {
+	panics := 0
+	for done := 0; done < len(changes); {
+		done += x.applyUntilPanic(changes[done:], &panics)
 	}
 }
 
-// put writes obj and sets old to what it replaces, before an index function can panic.
-func (x *Indexer) put(obj event.Object, old *event.Object) {
-	key := event.KeyOf(obj)
+// applyUntilPanic makes changes until an index function panics, if the Indexer
+// recovers, and returns how many it is done with. One deferred function serves
+// the whole batch.
+func (x *Indexer) applyUntilPanic(changes []Change, panics *int) (done int) {
+	if x.recover {
+		defer func() {
+			if r := recover(); r != nil {
+				p := event.Recovered(r)
+				if *panics++; *panics > keptStacks {
+					p.Stack = nil
+				}
+				c := &changes[done]
+				c.Rejected = event.RejectObject(c.Object, fmt.Errorf("indexer: index function: %w", p))
+				done++
+			}
+		}()
+	}
+	for ; done < len(changes); done++ {
+		c := &changes[done]
+		if c.Delete {
+			c.Old = x.remove(event.KeyOf(c.Object))
+		} else if err := x.put(c); err != nil {
+			c.Rejected = event.RejectObject(c.Object, err)
+		}
+	}
+	return done
+}
+
+// put writes the object of c and fills in what it replaces. It changes nothing
+// before all index functions have accepted the object.
+func (x *Indexer) put(c *Change) error {
+	key := event.KeyOf(c.Object)
 	e := x.items[key]
 	if e == nil {
-		e = &entry{key: key}
-		if len(x.indexes) > 0 {
-			e.values = make([][]string, len(x.indexes))
-		}
-		x.items[key] = e
+		return x.enter(key, c)
 	}
-	*old, e.object = e.object, obj
+	first := len(x.indexes) // the first index whose values change: nearly always none
 	for i, ix := range x.indexes {
-		x.reindex(e, i, ix)
+		values, err := ix.fn(c.Object, x.scratch[i][:0])
+		if err != nil {
+			return ix.failed(key, err)
+		}
+		if first < i || !slices.Equal(values, e.values[i]) {
+			x.scratch[i] = values
+			first = min(first, i)
+		}
 	}
+	c.Old, e.object = e.object, c.Object
+	for i := first; i < len(x.indexes); i++ {
+		if !slices.Equal(x.scratch[i], e.values[i]) {
+			x.indexes[i].remove(e, e.values[i])
+			x.place(e, i)
+		}
+	}
+	return nil
+}
+
+// enter writes the object of c under a key that is not there.
+func (x *Indexer) enter(key event.Key, c *Change) error {
+	for i, ix := range x.indexes {
+		values, err := ix.fn(c.Object, x.scratch[i][:0])
+		if err != nil {
+			return ix.failed(key, err)
+		}
+		x.scratch[i] = values
+	}
+	e := &entry{key: key, object: c.Object}
+	if len(x.indexes) > 0 {
+		e.values = make([][]string, len(x.indexes))
+	}
+	x.items[key], c.Old = e, nil
+	for i := range x.indexes {
+		x.place(e, i)
+	}
+	return nil
+}
+
+// place shows e in index i under the values in scratch.
+func (x *Indexer) place(e *entry, i int) {
+	e.values[i] = slices.Clone(x.scratch[i])
+	x.indexes[i].insert(e, e.values[i])
 }
 
 func (x *Indexer) remove(key event.Key) (old event.Object) {
@@ -149,19 +234,16 @@ func (x *Indexer) remove(key event.Key) (old event.Object) {
 	return e.object
 }
 
-// reindex brings index i up to date with e's object. It is cheap when the
-// values have not changed, which is nearly always.
-func (x *Indexer) reindex(e *entry, i int, ix *index) {
-	values, err := ix.fn(e.object, x.scratch[:0])
-	if err != nil {
-		panic(fmt.Errorf("indexer: index %q of %s: %w", ix.name, e.key, err))
-	}
-	x.scratch = values
-	if slices.Equal(values, e.values[i]) {
-		return
-	}
-	ix.remove(e, e.values[i])
-	e.values[i] = slices.Clone(values)
+func newIndex(name string, fn IndexFunc) *index {
+	return &index{name: name, fn: fn, sets: make(map[string]map[*entry]struct{})}
+}
+
+// failed wraps an error of the index function.
+func (ix *index) failed(key event.Key, err error) error {
+	return fmt.Errorf("indexer: index %q of %s: %w", ix.name, key, err)
+}
+
+func (ix *index) insert(e *entry, values []string) {
 	for _, v := range values {
 		set := ix.sets[v]
 		if set == nil {
@@ -185,47 +267,63 @@ func (ix *index) remove(e *entry, values []string) {
 // Replace makes items the whole content in one step. It returns a change for
 // each item in order, with the state that the cache held before under its key
 // (for each of several items of one key), and the objects that were there and
-// are not in items. If an index function fails it panics and changes nothing.
-func (x *Indexer) Replace(items []event.Object, resourceVersion string) (changes []Change, gone []event.Object) {
+// are not in items.
+//
+// The keys in kept were in the list, but their items were left out of it: what
+// the cache holds under them stays. So it does for an item that an index function
+// rejects, whose change has Rejected set, unless another item has its key.
+func (x *Indexer) Replace(items []event.Object, resourceVersion string, kept ...event.Key) (
+	changes []Change, gone []event.Object) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	before, restore := x.reset(len(items))
-	done := false
-	defer func() {
-		if !done { // an index function panicked
-			restore()
-		}
-	}()
+	next := x.emptied(len(items)) // aside, so that a panic leaves everything as it was
 	changes = make([]Change, len(items))
 	for i, obj := range items {
-		x.put(obj, new(event.Object))
 		changes[i].Object = obj
-		if e := before[event.KeyOf(obj)]; e != nil {
-			changes[i].Old = e.object
+	}
+	next.apply(changes)
+	for i := range changes {
+		c := &changes[i]
+		if c.Rejected != nil {
+			next.keep(x.items[c.Rejected.Key])
+			continue
+		}
+		c.Old = nil
+		if e := x.items[event.KeyOf(c.Object)]; e != nil {
+			c.Old = e.object
 		}
 	}
-	for key, e := range before {
-		if _, kept := x.items[key]; !kept {
+	for _, key := range kept {
+		next.keep(x.items[key])
+	}
+	for key, e := range x.items {
+		if _, stays := next.items[key]; !stays {
 			gone = append(gone, e.object)
 		}
 	}
-	x.version, done = resourceVersion, true
+	x.items, x.indexes, x.version = next.items, next.indexes, resourceVersion
 	return changes, gone
 }
 
-// reset empties the Indexer and returns what it held and how to get it back.
-func (x *Indexer) reset(room int) (before map[event.Key]*entry, restore func()) {
-	before = x.items
-	x.items = make(map[event.Key]*entry, room)
-	sets := make([]map[string]map[*entry]struct{}, len(x.indexes))
-	for i, ix := range x.indexes {
-		sets[i], ix.sets = ix.sets, make(map[string]map[*entry]struct{})
+// emptied returns an Indexer with the same index functions and no content, which
+// shares the scratch space of x.
+func (x *Indexer) emptied(room int) *Indexer {
+	next := &Indexer{items: make(map[event.Key]*entry, room), scratch: x.scratch, recover: x.recover}
+	for _, ix := range x.indexes {
+		next.indexes = append(next.indexes, newIndex(ix.name, ix.fn))
 	}
-	return before, func() {
-		x.items = before
-		for i, ix := range x.indexes {
-			ix.sets = sets[i]
-		}
+	return next
+}
+
+// keep takes over an entry of another Indexer with the same indexes, unless it is
+// nil or its key has an entry here.
+func (x *Indexer) keep(e *entry) {
+	if e == nil || x.items[e.key] != nil {
+		return
+	}
+	x.items[e.key] = e
+	for i, ix := range x.indexes {
+		ix.insert(e, e.values[i])
 	}
 }
 

@@ -36,7 +36,7 @@ func obj(s string) *thing {
 func key(s string) event.Key { return event.KeyOf(obj(s)) }
 
 // byLabel is an index function with any number of values, an error for the
-// label "bad", and repeated values if a label repeats.
+// label "bad", a panic for "worse", and repeated values if a label repeats.
 func byLabel(o event.Object, dst []string) ([]string, error) {
 	t, ok := o.(*thing)
 	if !ok {
@@ -45,6 +45,9 @@ func byLabel(o event.Object, dst []string) ([]string, error) {
 	for _, label := range t.labels {
 		if label == "bad" {
 			return dst, errors.New("bad label")
+		}
+		if label == "worse" {
+			panic("worse label")
 		}
 		dst = append(dst, label)
 	}
@@ -169,7 +172,24 @@ func TestIndexUnitesTheValuesOfAnObject(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []string{"n/a", "n/b"}, names(like), "each once")
 	_, err = x.Index("label", obj("any/thing bad"))
-	assert.ErrorContains(t, err, "bad label")
+	assert.EqualError(t, err, `indexer: index "label" of any/thing: bad label`)
+}
+
+// The function of a look-up runs without a lock, so one that is stuck or panics
+// on its caller's goroutine delays nobody.
+func TestIndexRunsItsFunctionWithoutTheLock(t *testing.T) {
+	x := New(nil)
+	require.NoError(t, x.AddIndexers(map[string]IndexFunc{
+		"writes": func(o event.Object, dst []string) ([]string, error) {
+			if o.GetName() == "writer" {
+				x.Add(obj("n/written@2"))
+			}
+			return append(dst, o.GetNamespace()), nil
+		}}))
+	x.Add(obj("n/a@1"))
+	like, err := x.Index("writes", obj("n/writer"))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"n/a", "n/written"}, names(like))
 }
 
 func TestIndexKeysAreSorted(t *testing.T) {
@@ -237,7 +257,16 @@ func TestAnIndexThatFailsOnWhatIsCachedIsNotAdded(t *testing.T) {
 	for _, s := range []string{"n/a@1 red", "n/b@2 bad", "n/c@3 red"} {
 		x.Add(obj(s))
 	}
-	assert.Panics(t, func() { _ = x.AddIndexers(map[string]IndexFunc{"label": byLabel}) })
+	err := x.AddIndexers(map[string]IndexFunc{NamespaceIndex: ByNamespace, "label": byLabel})
+	assert.EqualError(t, err, `indexer: index "label" of n/b: bad label`)
+	assert.Empty(t, x.Indexers())
+	x.Add(obj("n/b@3 worse"))
+	assert.PanicsWithValue(t, "worse label", func() { _ = x.AddIndexers(map[string]IndexFunc{"label": byLabel}) })
+	assert.Empty(t, x.Indexers())
+	x.recover = true
+	var p *event.PanicError
+	require.ErrorAs(t, x.AddIndexers(map[string]IndexFunc{"label": byLabel}), &p)
+	assert.Contains(t, string(p.Stack), "byLabel")
 	assert.Empty(t, x.Indexers())
 	for _, s := range []string{"n/a@4 red", "n/b@5 red", "n/c@6 red"} {
 		x.Add(obj(s))
@@ -320,15 +349,123 @@ func TestReplaceWithARepeatedKey(t *testing.T) {
 	assert.Equal(t, []string{"blue"}, x.IndexValues("label"))
 }
 
-// A list of which one item cannot be indexed must not leave half a cache.
-func TestAFailedReplaceChangesNothing(t *testing.T) {
-	x := newIndexer()
+// rejected returns the keys of the changes that were left out, and why.
+func rejected(changes []Change) (all []string) {
+	for _, c := range changes {
+		if c.Rejected != nil {
+			why, _, _ := strings.Cut(c.Rejected.Error(), "\n")
+			all = append(all, why)
+		}
+	}
+	return all
+}
+
+// kubernetes#43605: one bad object must not take down its neighbours.
+func TestABadObjectIsLeftOutOfABatchAlone(t *testing.T) {
+	for _, c := range []struct {
+		label, why string
+		recovers   bool
+	}{
+		{"bad", `indexer: index "label" of n/%s: bad label`, false},
+		{"bad", `indexer: index "label" of n/%s: bad label`, true},
+		{"worse", `indexer: index function: panic: worse label`, true},
+	} {
+		x := newIndexer()
+		x.recover = c.recovers
+		a1, a3, b1 := obj("n/a@1 red"), obj("n/a@3 blue"), obj("n/b@1 red")
+		x.Apply([]Change{{Object: a1}, {Object: b1}})
+		changes := []Change{
+			{Object: obj("n/a@2 green " + c.label)}, {Object: obj("n/new@2 green " + c.label)},
+			{Object: b1, Delete: true}, {Object: a3}, {Object: obj("n/b@4 green " + c.label)},
+		}
+		x.Apply(changes)
+		why := func(name string) string { return strings.ReplaceAll(c.why, "%s", name) }
+		assert.Equal(t, []string{
+			`object n/a at version "2" left out: ` + why("a"), `object n/new at version "2" left out: ` + why("new"),
+			`object n/b at version "4" left out: ` + why("b"),
+		}, rejected(changes))
+		assert.Nil(t, changes[0].Old)
+		assert.Same(t, b1, changes[2].Old)
+		assert.Same(t, a1, changes[3].Old, "the rejected state was never there")
+		assert.Equal(t, []string{"n/a"}, names(x.List()))
+		assert.Equal(t, []string{"blue"}, x.IndexValues("label"), "no value of a rejected state")
+		assert.Equal(t, []string{"n/a"}, found(t, x, NamespaceIndex, "n"))
+		assert.Equal(t, "4", x.ResourceVersion(), "how far the changes came, not what was accepted")
+	}
+}
+
+// What an index function panics with is the caller's without NewRecovering.
+func TestAPanicPassesThroughAndLeavesNoObjectHalf(t *testing.T) {
+	x := New(map[string]IndexFunc{NamespaceIndex: ByNamespace, "label": byLabel})
 	x.Add(obj("n/a@1 red"))
-	assert.Panics(t, func() {
-		x.Replace([]event.Object{obj("n/b@2 blue"), obj("n/c@3 bad")}, "4")
+	assert.PanicsWithValue(t, "worse label", func() {
+		x.Apply([]Change{{Object: obj("n/b@2 blue")}, {Object: obj("m/a@3 worse")}, {Object: obj("n/a@3 worse")}})
 	})
+	assert.ElementsMatch(t, []string{"n/a", "n/b"}, names(x.List()), "the front of the batch")
+	assert.Equal(t, []string{"n"}, x.IndexValues(NamespaceIndex))
+	assert.PanicsWithValue(t, "worse label", func() {
+		x.Replace([]event.Object{obj("n/c@4 green"), obj("n/d@5 worse")}, "6")
+	})
+	assert.ElementsMatch(t, []string{"n/a", "n/b"}, names(x.List()), "a list is taken whole or not at all")
+	assert.ElementsMatch(t, []string{"red", "blue"}, x.IndexValues("label"))
+}
+
+func TestANilObjectIsLeftOut(t *testing.T) {
+	x := NewRecovering(map[string]IndexFunc{"label": byLabel})
+	var none *thing
+	changes := []Change{{Object: obj("n/a@1 red")}, {}, {Object: none}, {Object: none, Delete: true}}
+	x.Apply(changes)
+	assert.Len(t, rejected(changes), 3)
 	assert.Equal(t, []string{"n/a"}, names(x.List()))
-	assert.Equal(t, []string{"n/a"}, found(t, x, "label", "red"))
-	assert.Equal(t, []string{"red"}, x.IndexValues("label"))
-	assert.Equal(t, "1", x.ResourceVersion())
+	changes, gone := x.Replace([]event.Object{none, obj("n/a@2"), nil}, "3")
+	assert.Len(t, rejected(changes), 2)
+	assert.Empty(t, gone)
+	assert.Equal(t, []string{"n/a"}, names(x.List()))
+}
+
+// A panic for each object of a long list must not take a stack for each.
+func TestOnlyTheFirstPanicsOfABatchKeepTheirStacks(t *testing.T) {
+	x := NewRecovering(map[string]IndexFunc{"label": byLabel})
+	var changes []Change
+	for i := range 3 * keptStacks {
+		changes = append(changes, Change{Object: obj("n/o" + strconv.Itoa(i) + "@1 worse")})
+	}
+	x.Apply(changes)
+	stacks := 0
+	for _, c := range changes {
+		var p *event.PanicError
+		require.ErrorAs(t, c.Rejected, &p)
+		if p.Stack != nil {
+			stacks++
+		}
+	}
+	assert.Equal(t, keptStacks, stacks)
+}
+
+// A list that holds a key the cache cannot take says nothing of a deletion.
+func TestReplaceKeepsTheStateOfWhatItLeavesOut(t *testing.T) {
+	for _, label := range []string{"bad", "worse"} {
+		x := newIndexer()
+		x.recover = true
+		a1, b1, c1, d1 := obj("n/a@1 red"), obj("n/b@1 red"), obj("n/c@1 red"), obj("n/d@1 red")
+		x.Apply([]Change{{Object: a1}, {Object: b1}, {Object: c1}, {Object: d1}})
+		bad, b2, c2 := obj("n/a@2 blue "+label), obj("n/b@2 blue"), obj("n/c@2 blue")
+		changes, gone := x.Replace(
+			[]event.Object{bad, obj("n/new@2 " + label), c2, obj("n/c@3 " + label), obj("n/b@3 " + label), b2}, "9",
+			key("n/d"), key("n/c"), key("n/unknown"))
+		assert.Empty(t, gone)
+		assert.Len(t, rejected(changes), 4)
+		assert.Equal(t, Change{Object: c2, Old: c1}, changes[2])
+		assert.Equal(t, Change{Object: b2, Old: b1}, changes[5])
+		assert.ElementsMatch(t, []event.Object{a1, b2, c2, d1}, x.List())
+		assert.ElementsMatch(t, []string{"n/a", "n/d"}, found(t, x, "label", "red"))
+		assert.ElementsMatch(t, []string{"n/b", "n/c"}, found(t, x, "label", "blue"))
+		assert.Equal(t, "9", x.ResourceVersion())
+
+		_, gone = x.Replace([]event.Object{b2}, "10", key("n/d"))
+		assert.ElementsMatch(t, []event.Object{a1, c2}, gone, "what was kept can go later")
+		assert.Equal(t, []string{"n/d"}, found(t, x, "label", "red"))
+		x.Delete(d1)
+		assert.Equal(t, []string{"blue"}, x.IndexValues("label"))
+	}
 }

@@ -23,8 +23,20 @@ type twin struct {
 	version string
 }
 
+// refused reports whether an index function refuses an object.
+func refused(o event.Object) bool { return slices.ContainsFunc(o.(*thing).labels, isBad) }
+
+func isBad(label string) bool { return label == "bad" || label == "worse" }
+
 func (w *twin) apply(changes []Change) (olds []event.Object) {
 	for _, c := range changes {
+		if v := c.Object.GetResourceVersion(); v != "" {
+			w.version = v
+		}
+		if !c.Delete && refused(c.Object) {
+			olds = append(olds, nil)
+			continue
+		}
 		k := event.KeyOf(c.Object)
 		olds = append(olds, w.items[k])
 		if c.Delete {
@@ -32,19 +44,25 @@ func (w *twin) apply(changes []Change) (olds []event.Object) {
 		} else {
 			w.items[k] = c.Object
 		}
-		if v := c.Object.GetResourceVersion(); v != "" {
-			w.version = v
-		}
 	}
 	return olds
 }
 
-func (w *twin) replace(items []event.Object, version string) (olds, gone []event.Object) {
+func (w *twin) replace(items []event.Object, version string, kept []event.Key) (olds, gone []event.Object) {
 	before := w.items
 	w.items = map[event.Key]event.Object{}
 	for _, o := range items {
+		if refused(o) {
+			olds, kept = append(olds, nil), append(kept, event.KeyOf(o))
+			continue
+		}
 		olds = append(olds, before[event.KeyOf(o)])
 		w.items[event.KeyOf(o)] = o
+	}
+	for _, k := range kept {
+		if old := before[k]; old != nil && w.items[k] == nil {
+			w.items[k] = old
+		}
 	}
 	for k, o := range before {
 		if w.items[k] == nil {
@@ -114,6 +132,12 @@ func randomThing(r *rand.Rand, version int) *thing {
 	for range r.IntN(4) {
 		o.labels = append(o.labels, labels[r.IntN(3)])
 	}
+	switch r.IntN(16) {
+	case 0:
+		o.labels = append(o.labels, "bad")
+	case 1:
+		o.labels = append(o.labels, "worse")
+	}
 	return o
 }
 
@@ -121,7 +145,7 @@ func randomThing(r *rand.Rand, version int) *thing {
 func history(seed uint64) error {
 	r := rand.New(rand.NewPCG(seed, 1))
 	funcs := map[string]IndexFunc{"label": byLabel}
-	x := New(funcs)
+	x := NewRecovering(funcs)
 	w := &twin{items: map[event.Key]event.Object{}, indexes: maps.Clone(funcs)}
 	for step := range 60 {
 		switch op := r.IntN(10); {
@@ -133,7 +157,7 @@ func history(seed uint64) error {
 			olds := w.apply(changes)
 			x.Apply(changes)
 			for i, c := range changes {
-				if c.Old != olds[i] {
+				if c.Old != olds[i] || (c.Rejected != nil) != (!c.Delete && refused(c.Object)) {
 					return fmt.Errorf("step %d: change %d replaced %v, want %v", step, i, c.Old, olds[i])
 				}
 			}
@@ -142,10 +166,14 @@ func history(seed uint64) error {
 			for range r.IntN(8) {
 				items = append(items, randomThing(r, step))
 			}
-			olds, gone := w.replace(items, strconv.Itoa(step))
-			changes, xGone := x.Replace(items, strconv.Itoa(step))
+			var kept []event.Key
+			for range r.IntN(3) {
+				kept = append(kept, event.KeyOf(randomThing(r, step)))
+			}
+			changes, xGone := x.Replace(items, strconv.Itoa(step), kept...)
+			olds, gone := w.replace(items, strconv.Itoa(step), kept)
 			for i, c := range changes {
-				if c.Object != items[i] || c.Old != olds[i] || c.Delete {
+				if c.Object != items[i] || c.Old != olds[i] || c.Delete || (c.Rejected != nil) != refused(items[i]) {
 					return fmt.Errorf("step %d: replaced %d is %v, want %v and %v", step, i, c, items[i], olds[i])
 				}
 			}
@@ -239,18 +267,34 @@ func TestReadersSeeAllOfABatchOrNone(t *testing.T) {
 // The steady state of an informer is updates that leave the index values as
 // they are: those must cost nothing but the lock and a map lookup.
 func TestUpdatesAllocateNothing(t *testing.T) {
-	x := New(map[string]IndexFunc{NamespaceIndex: ByNamespace})
-	var even, odd []Change
-	for i := range 100 {
-		o := thing{namespace: "n" + strconv.Itoa(i%7), name: strconv.Itoa(i), version: "1"}
-		newer := o
-		newer.version = "2"
-		odd, even = append(odd, Change{Object: &o}), append(even, Change{Object: &newer})
-	}
-	x.Apply(odd)
-	allocs := testing.AllocsPerRun(20, func() {
-		x.Apply(even)
+	byName := func(o event.Object, dst []string) ([]string, error) { return append(dst, o.GetName(), "all"), nil }
+	funcs := map[string]IndexFunc{NamespaceIndex: ByNamespace, "several": byName}
+	for _, x := range []*Indexer{New(funcs), NewRecovering(funcs)} {
+		var even, odd []Change
+		for i := range 100 {
+			o := thing{namespace: "n" + strconv.Itoa(i%7), name: strconv.Itoa(i), version: "1"}
+			newer := o
+			newer.version = "2"
+			odd, even = append(odd, Change{Object: &o}), append(even, Change{Object: &newer})
+		}
 		x.Apply(odd)
-	})
-	require.Zero(t, allocs, "allocations in 200 updates")
+		require.NoError(t, x.AddIndexers(map[string]IndexFunc{"late": byName}))
+		allocs := testing.AllocsPerRun(20, func() {
+			x.Apply(even)
+			x.Apply(odd)
+		})
+		require.Zero(t, allocs, "allocations in 200 updates")
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	x := NewRecovering(map[string]IndexFunc{NamespaceIndex: ByNamespace})
+	changes := make([]Change, 256)
+	for i := range changes {
+		changes[i].Object = &thing{namespace: "n" + strconv.Itoa(i%7), name: strconv.Itoa(i), version: "1"}
+	}
+	x.Apply(changes)
+	for n := 0; n < b.N; n += len(changes) {
+		x.Apply(changes)
+	}
 }
