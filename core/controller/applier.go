@@ -21,8 +21,20 @@ const syncRound = 1
 // batch is valid only during publish.
 type Do func(change func(publish func(batch []event.Notification)))
 
-// An Applier turns deltas into cache writes and notifications. One goroutine uses it.
+// An Applier turns deltas into cache writes and notifications. One goroutine uses
+// it. Its fields are set before the first Process, and their functions are called
+// inside Do, in the order of what happens to the cache: they must not call
+// functions of a user that may block.
 type Applier struct {
+	// Observe is called with each batch before it is published; nil = nothing.
+	Observe func(batch []event.Notification)
+	// OnReject is called with each object that an index function rejects; nil =
+	// it is left out without a word. What came before it has been published.
+	OnReject func(*event.Rejection)
+	// BlankIsSync takes two blank resource versions for the same state, as
+	// client-go does. Then an update between two blank versions is a sync.
+	BlankIsSync bool
+
 	indexer *indexer.Indexer
 	do      Do
 
@@ -46,8 +58,9 @@ func NewApplier(ix *indexer.Indexer, do Do) *Applier {
 // Process applies deltas, oldest first: a queue.Process. What kind of
 // notification a delta becomes depends on the cache, not on the delta's type:
 // an object that the cache does not hold is added, one that it holds is
-// updated. A delete is told even if the cache had nothing. It fails only for
-// delta types that it does not know.
+// updated. A delete is told even if the cache had nothing. An object that an index
+// function rejects is left out: nothing is published for it, and the cache keeps
+// the state it had. Process fails only for delta types that it does not know.
 func (a *Applier) Process(deltas []queue.Delta, initial bool) error {
 	a.deltas, a.initial, a.err = deltas, initial, nil
 	// A publication that panicked has left its batch behind.
@@ -96,11 +109,13 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 	}
 	a.indexer.Apply(a.changes)
 	for i := range a.changes {
-		c := &a.changes[i]
-		if c.Delete {
+		switch c := &a.changes[i]; {
+		case c.Rejected != nil:
+			a.reject(c, publish)
+		case c.Delete:
 			a.add(deleted(c, deltas[i].FinalStateUnknown), publish)
-		} else {
-			a.add(a.written(c), publish)
+		default:
+			a.add(a.written(c, deltas[i].Type == queue.Sync), publish)
 		}
 	}
 	a.flush(publish)
@@ -110,15 +125,27 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 // replaceAll swaps the whole cache before it tells anyone, deletions first, so
 // that the first initial add already finds the whole list in the cache.
 func (a *Applier) replaceAll(list *queue.List, publish func([]event.Notification)) {
-	changes, gone := a.indexer.Replace(list.Items, list.ResourceVersion)
+	changes, gone := a.indexer.Replace(list.Items, list.ResourceVersion, list.Kept...)
 	for _, obj := range gone {
 		n := event.Notification{Old: obj, Kind: event.Delete, Flags: event.FinalStateUnknown}
 		a.add(n, publish)
 	}
 	for i := range changes {
-		a.add(a.written(&changes[i]), publish)
+		if c := &changes[i]; c.Rejected != nil {
+			a.reject(c, publish)
+		} else {
+			a.add(a.written(c, false), publish)
+		}
 	}
 	a.flush(publish)
+}
+
+// reject reports an object in its place among what is published.
+func (a *Applier) reject(c *indexer.Change, publish func([]event.Notification)) {
+	if a.OnReject != nil {
+		a.flush(publish)
+		a.OnReject(c.Rejected)
+	}
 }
 
 func (a *Applier) syncAll(publish func([]event.Notification)) {
@@ -141,17 +168,20 @@ func deleted(c *indexer.Change, unknown bool) event.Notification {
 	return n
 }
 
-// written tells of a write. An update that did not change the resource version
-// is a sync: a resync, or an object that a relist found unchanged.
-func (a *Applier) written(c *indexer.Change) event.Notification {
+// written tells of a write. An update is a sync if a resync delivers the object
+// again, or if it did not change the resource version, as that of an object that a
+// relist found unchanged. But a blank version proves nothing.
+func (a *Applier) written(c *indexer.Change, resync bool) event.Notification {
 	n := event.Notification{Old: c.Old, New: c.Object, Kind: event.Update}
-	switch {
-	case c.Old == nil:
+	if c.Old == nil {
 		n.Kind = event.Add
 		if a.initial {
 			n.Flags = event.Initial
 		}
-	case c.Old.GetResourceVersion() == c.Object.GetResourceVersion():
+		return n
+	}
+	version := c.Object.GetResourceVersion()
+	if version == c.Old.GetResourceVersion() && (version != "" || resync || a.BlankIsSync) {
 		n.Round = syncRound
 	}
 	return n
@@ -166,6 +196,9 @@ func (a *Applier) add(n event.Notification, publish func([]event.Notification)) 
 
 func (a *Applier) flush(publish func([]event.Notification)) {
 	if len(a.batch) > 0 {
+		if a.Observe != nil {
+			a.Observe(a.batch)
+		}
 		publish(a.batch)
 		clear(a.batch)
 		a.batch = a.batch[:0]

@@ -7,11 +7,15 @@
 // Promises: deltas are applied in order by one goroutine; the cache is written
 // before the notification is published, so a handler never sees an event that
 // the cache does not know; a batch is one transaction, so the cache may be
-// ahead of a handler by up to a batch.
+// ahead of a handler by up to a batch; one object that an index function rejects
+// is left out, and everything beside it is applied and published.
 //
 // Differences from client-go (tools/cache/controller.go) on purpose: an error
-// of Process is reported instead of ignored; and a batch may hold several deltas
-// of one key, because old states are read in order inside the transaction.
+// of Process is reported instead of ignored; a batch may hold several deltas
+// of one key, because old states are read in order inside the transaction; two
+// blank resource versions, which a transform may leave, are not taken for the same
+// state, so that an update between them reaches every handler and not only those
+// that are due for a resync (falcosecurity/k8s-metacollector#188).
 package controller
 
 import (
@@ -19,11 +23,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"time"
 
+	"informerlab/core/event"
 	"informerlab/core/queue"
 )
 
@@ -38,11 +42,16 @@ type Config struct {
 	Feed func(ctx context.Context)
 	// Process applies deltas; Applier.Process does it for a cache.
 	Process queue.Process
-	// OnError hears of each error of Process, on the controller's goroutine.
-	// nil logs it.
+	// AfterPop is called after each Pop that returned, on the controller's
+	// goroutine and without a lock of the queue; nil = nothing. It may block
+	// until ctx ends: the next Pop waits for it.
+	AfterPop func(ctx context.Context)
+	// OnError is called with each error of Process, on the controller's
+	// goroutine and without a lock of the queue. nil logs it.
 	OnError func(error)
-	// Recover keeps the process alive when Process panics: the panic is
-	// reported as an error and the loop goes on after RestartDelay.
+	// Recover keeps the process alive when Process or OnError panics: the panic
+	// of Process is reported as an error and the loop goes on after
+	// RestartDelay; that of OnError is logged.
 	Recover bool
 	Logger  *slog.Logger // nil = slog.Default
 }
@@ -86,7 +95,8 @@ func (c *Controller) loop(ctx context.Context) {
 	if c.c.Recover {
 		defer func() {
 			if r := recover(); r != nil {
-				c.c.OnError(fmt.Errorf("controller: process panicked: %v\n%s", r, debug.Stack()))
+				p := event.Recovered(r)
+				c.report(fmt.Errorf("controller: process panicked: %v\n%s", p.Value, p.Stack))
 			}
 		}()
 	}
@@ -95,7 +105,21 @@ func (c *Controller) loop(ctx context.Context) {
 		case errors.Is(err, queue.ErrClosed):
 			return
 		case err != nil:
-			c.c.OnError(err)
+			c.report(err)
 		}
+		if c.c.AfterPop != nil {
+			c.c.AfterPop(ctx)
+		}
+	}
+}
+
+// report calls OnError.
+func (c *Controller) report(err error) {
+	if !c.c.Recover {
+		c.c.OnError(err)
+		return
+	}
+	if p := event.Try(func() { c.c.OnError(err) }); p != nil {
+		c.c.Logger.Error("OnError panicked", "panic", p.Value, "stack", string(p.Stack), "error", err)
 	}
 }

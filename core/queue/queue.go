@@ -87,6 +87,9 @@ type Delta struct {
 type List struct {
 	Items           []event.Object
 	ResourceVersion string
+	// Kept are the keys of items that were left out because the transform
+	// failed: they were listed, so what the cache holds under them stays.
+	Kept []event.Key
 }
 
 // String returns the delta in one line, for tests and logs.

@@ -214,7 +214,7 @@ func (f *flat) replace(items []event.Object, version string) {
 	if slices.ContainsFunc(items, func(o event.Object) bool { return o.GetName() == "x" }) {
 		return
 	}
-	f.queue = append(f.queue, Delta{Type: ReplacedAll, List: &List{items, version}})
+	f.queue = append(f.queue, Delta{Type: ReplacedAll, List: &List{Items: items, ResourceVersion: version}})
 	if !f.populated {
 		f.populated, f.owed = true, len(f.queue)
 	}
