@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -203,8 +204,19 @@ func TestInvalidDeltasAreToldAndOthersQueued(t *testing.T) {
 		require.ErrorContains(t, err, "queue: add: Added without object")
 		require.Equal(t, before, fmt.Sprint(batch))
 		require.Equal(t, 2, q.Len())
-		err = q.Replace([]event.Object{obj("e1"), nil}, "1")
-		require.ErrorContains(t, err, "queue: replace: item 1 is nil")
+	})
+}
+
+func TestANilItemIsLeftOutOfAList(t *testing.T) {
+	eachWith(t, nil, func(t *testing.T, q Queue, left *[]string) {
+		require.NoError(t, q.Replace([]event.Object{obj("e1"), nil, obj("f1")}, "1"))
+		require.Equal(t, []string{`object  at version "" left out: queue: replace: item 1 is nil`}, *left)
+		if _, fifo := q.(*FIFO); fifo {
+			require.Equal(t, []string{"initial: all@1(e1 f1)"}, drain(t, q))
+		} else {
+			require.Equal(t, []string{"initial: =e1", "initial: =f1"}, drain(t, q)[:2])
+		}
+		require.True(t, q.HasSynced())
 	})
 }
 
@@ -263,22 +275,147 @@ func TestTransform(t *testing.T) {
 	}
 }
 
-func TestTransformFailsInReplace(t *testing.T) {
-	const refused = "queue: replace: item 1: queue: transform x: no x here"
-	var s suffix
-	f := NewFIFO(FIFOOptions{Transform: s.transform})
-	require.ErrorContains(t, f.Replace(objs("a1 x1 b1"), "5"), refused)
-	require.Zero(t, f.Len())
-	require.NoError(t, f.Replace(objs("a1"), "6"))
-	require.Equal(t, []string{"initial: all@6(a101)"}, drain(t, f), "initial: it was still to come")
+// eachWith runs a test for each queue with a transform, recovering, and with an
+// OnReject that notes the first line of what it is called with, and checks that no
+// lock is held.
+func eachWith(t *testing.T, f Transform, test func(t *testing.T, q Queue, left *[]string)) {
+	for _, name := range []string{"FIFO", "DeltaFIFO"} {
+		t.Run(name, func(t *testing.T) {
+			var left []string
+			var locks []*sync.Mutex
+			reject := func(r *event.Rejection) {
+				line, _, _ := strings.Cut(r.Error(), "\n")
+				left = append(left, line)
+				for _, mu := range locks {
+					require.True(t, mu.TryLock(), "OnReject is called under a lock")
+					mu.Unlock()
+				}
+			}
+			if name == "FIFO" {
+				q := NewFIFO(FIFOOptions{Transform: f, Recover: true, OnReject: reject})
+				locks = []*sync.Mutex{&q.mu, &q.intake.mu}
+				test(t, q, &left)
+				return
+			}
+			q := NewDeltaFIFO(DeltaFIFOOptions{
+				Transform: f, Recover: true, OnReject: reject, Known: knownObjects("k1 x1 y1"),
+			})
+			locks = []*sync.Mutex{&q.mu, &q.intake.mu}
+			test(t, q, &left)
+		})
+	}
+}
 
-	d := NewDeltaFIFO(DeltaFIFOOptions{Transform: s.transform, Known: knownObjects("k1")})
-	require.ErrorContains(t, d.Replace(objs("a1 x1 b1"), "5"), refused)
-	require.Equal(t, []string{"initial: =a101"}, drain(t, d), "what came before; nothing is deleted")
-	require.False(t, d.HasSynced())
-	require.NoError(t, d.Replace(objs("a1"), "6"))
-	require.Equal(t, []string{"initial: =a101", "initial: ?k1"}, drain(t, d))
-	require.True(t, d.HasSynced())
+// picky is a transform that fails for x and z, panics for y, and damages each
+// object before it fails.
+func picky(o event.Object) (event.Object, error) {
+	v := o.(*object)
+	name := v.name
+	v.name, v.version = name+"'", 0
+	switch name {
+	case "x":
+		return nil, errors.New("no x here")
+	case "y":
+		panic("no y either")
+	case "z":
+		return nil, nil
+	}
+	v.name = name
+	return v, nil
+}
+
+func TestWhatATransformRejectsIsLeftOutAlone(t *testing.T) {
+	eachWith(t, picky, func(t *testing.T, q Queue, left *[]string) {
+		require.NoError(t, q.Add(deltas("+a1 +x2 ~y3 ~b4 +z5 ~y6 -c7")), "OnReject is told, so no error is returned")
+		require.Equal(t, []string{
+			`object x at version "2" left out: queue: transform x: no x here`,
+			`object y at version "3" left out: queue: transform y: panic: no y either`,
+			`object z at version "5" left out: queue: transform z: returned no object`,
+			`object y at version "6" left out: queue: transform y: panic: no y either`,
+		}, *left)
+		if _, fifo := q.(*FIFO); fifo {
+			require.Equal(t, []string{"+a0 ~b0 -c0"}, drain(t, q))
+		} else {
+			require.Equal(t, []string{"+a0", "~b0"}, drain(t, q), "c was not known")
+		}
+	})
+}
+
+// client-go relists for ever if one object of a list fails.
+func TestWhatATransformRejectsIsLeftOutOfAList(t *testing.T) {
+	eachWith(t, picky, func(t *testing.T, q Queue, left *[]string) {
+		require.NoError(t, q.Replace(objs("a1 x2 b3 y4 z5"), "9"))
+		require.Len(t, *left, 3)
+		require.Contains(t, (*left)[1], `object y at version "4" left out: queue: transform y: panic: no y either`)
+		if f, fifo := q.(*FIFO); fifo {
+			list := f.backlog.head.deltas[0].List
+			require.Equal(t, []event.Key{{Name: "x"}, {Name: "y"}, {Name: "z"}}, list.Kept, "they were listed")
+			require.Equal(t, []string{"initial: all@9(a0 b0)"}, drain(t, q))
+		} else {
+			require.Equal(t, []string{"initial: =a0", "initial: =b0", "initial: ?k1"}, drain(t, q),
+				"x and y are known and were listed: no deletion is inferred")
+		}
+		require.True(t, q.HasSynced())
+	})
+}
+
+// A deletion that is lost would leave a ghost in the cache.
+func TestADeletionIsQueuedWhateverItsTransformDoes(t *testing.T) {
+	eachWith(t, picky, func(t *testing.T, q Queue, left *[]string) {
+		require.NoError(t, q.Add(deltas("-x2 -y3")))
+		require.Len(t, *left, 2)
+		if _, fifo := q.(*FIFO); fifo {
+			require.Equal(t, []string{"?x ?y"}, drain(t, q))
+		} else {
+			require.Equal(t, []string{"?x", "?y"}, drain(t, q))
+		}
+	})
+}
+
+// Without Recover a panic is the caller's, and the queue stays usable.
+func TestAPanicOfATransformPassesThrough(t *testing.T) {
+	for _, q := range []Queue{
+		NewFIFO(FIFOOptions{Transform: picky}), NewDeltaFIFO(DeltaFIFOOptions{Transform: picky}),
+	} {
+		require.PanicsWithValue(t, "no y either", func() { _ = q.Add(deltas("+a1 +y2")) })
+		require.PanicsWithValue(t, "no y either", func() { _ = q.Replace(objs("a1 y2"), "3") })
+		require.Zero(t, q.Len())
+		require.NoError(t, q.Add(deltas("+b1")))
+		require.Equal(t, "+b0", pop(t, q))
+	}
+}
+
+func TestWithoutOnRejectRejectionsAreReturnedOrLogged(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	for _, q := range []Queue{
+		NewFIFO(FIFOOptions{Transform: picky, Logger: logger}),
+		NewDeltaFIFO(DeltaFIFOOptions{Transform: picky, Logger: logger}),
+	} {
+		log.Reset()
+		var r *event.Rejection
+		require.ErrorAs(t, q.Add(deltas("+a1 +x2")), &r)
+		require.Equal(t, event.Key{Name: "x"}, r.Key)
+		require.Zero(t, log.Len())
+		require.NoError(t, q.Replace(objs("x3 a4"), "5"))
+		require.Contains(t, log.String(), "transform x: no x here")
+	}
+}
+
+func TestOnlyTheFirstPanicsOfAListKeepTheirStacks(t *testing.T) {
+	stacks, all := 0, 0
+	q := NewFIFO(FIFOOptions{Recover: true, Transform: picky, OnReject: func(r *event.Rejection) {
+		var p *event.PanicError
+		require.ErrorAs(t, r, &p)
+		all++
+		if p.Stack != nil {
+			require.Contains(t, string(p.Stack), "picky")
+			stacks++
+		}
+	}})
+	require.NoError(t, q.Replace(objs(strings.Repeat("y1 ", 3*keptStacks)), "2"))
+	require.Equal(t, 3*keptStacks, all)
+	require.Equal(t, keptStacks, stacks)
 }
 
 func TestPoppedObjectsAreNotRetained(t *testing.T) {

@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 
 	"informerlab/core/event"
@@ -14,16 +12,21 @@ type DeltaFIFOOptions struct {
 	// relist deletes only what is queued, a Deleted counts only if its key is
 	// queued, and Resync does nothing. It is asked under the lock of the queue.
 	Known Store
-	// Transform changes objects before they are queued; nil = none. It runs
-	// under the lock of the queue.
+	// Transform changes objects before they are queued; nil = none.
 	Transform Transform
+	// Recover turns a panic of Transform into an error that it returned.
+	Recover bool
+	// OnReject is called with each object that is left out because Transform
+	// failed, by the goroutine that added it and without a lock of the queue.
+	// nil = Add returns it in its error, and Replace logs it to Logger.
+	OnReject func(*event.Rejection)
 	// Requeue puts back the deltas that process returned an error for, instead
 	// of dropping them: their key goes to the back. Nothing newer can be queued
 	// for it, because the queue is locked while it processes. They are handed
 	// out again when their turn comes: pacing is the caller's.
 	Requeue bool
-	// Logger hears of slow processing and of known keys without an object;
-	// nil = nobody.
+	// Logger takes slow processing, known keys without an object, and objects
+	// left out; nil = nobody does.
 	Logger *slog.Logger
 	// ReplaceAsSync makes Replace queue Sync deltas instead of Replaced ones,
 	// as client-go does unless EmitDeltaTypeReplaced is set.
@@ -40,18 +43,19 @@ type DeltaFIFOOptions struct {
 // concurrent use.
 type DeltaFIFO struct {
 	gate
-	keys      keyed
-	known     Store // may be nil
-	transform Transform
-	requeue   bool
-	replaced  DeltaType // what Replace queues
+	intake   intake
+	keys     keyed
+	known    Store // may be nil
+	requeue  bool
+	replaced DeltaType // what Replace queues
 }
 
 var _ Queue = (*DeltaFIFO)(nil)
 
 // NewDeltaFIFO returns an empty DeltaFIFO.
 func NewDeltaFIFO(o DeltaFIFOOptions) *DeltaFIFO {
-	f := &DeltaFIFO{known: o.Known, transform: o.Transform, requeue: o.Requeue, replaced: Replaced}
+	f := &DeltaFIFO{known: o.Known, requeue: o.Requeue, replaced: Replaced}
+	f.intake = intake{transform: o.Transform, recover: o.Recover, onReject: o.OnReject, logger: o.Logger}
 	if o.ReplaceAsSync {
 		f.replaced = Sync
 	}
@@ -61,38 +65,30 @@ func NewDeltaFIFO(o DeltaFIFOOptions) *DeltaFIFO {
 
 // Add appends Added, Updated and Deleted deltas to those of their keys. A
 // Deleted is ignored if its key is neither queued nor known. Deltas that cannot be
-// queued are told in the error; the others are queued.
+// queued are reported; the others are queued.
 func (f *DeltaFIFO) Add(deltas []Delta) error {
 	if len(deltas) == 0 {
 		return nil
 	}
+	if f.intake.needs(deltas) {
+		return f.intake.add(deltas, f.push)
+	}
+	f.push(deltas)
+	return nil
+}
+
+func (f *DeltaFIFO) push(deltas []Delta) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer f.count()
 	f.populate(0)
-	var failures []error
 	for _, d := range deltas {
-		if err := f.add(d); err != nil {
-			failures = append(failures, err)
+		key := event.KeyOf(d.Object)
+		if d.Type == Deleted && !f.exists(key) {
+			continue // a relist has reported this deletion before
 		}
+		f.keys.append(key, d)
 	}
-	return errors.Join(failures...)
-}
-
-func (f *DeltaFIFO) add(d Delta) error {
-	if err := check(&d); err != nil {
-		return err
-	}
-	key := event.KeyOf(d.Object)
-	if d.Type == Deleted && !f.exists(key) {
-		return nil // a relist has reported this deletion before
-	}
-	d, err := f.transform.admit(d)
-	if err != nil {
-		return err
-	}
-	f.keys.append(key, d)
-	return nil
 }
 
 // exists says whether a deletion of the key would tell anything new.
@@ -112,24 +108,27 @@ func (f *DeltaFIFO) exists(key event.Key) bool {
 // object queued or else the one known. If nothing came before, all keys queued
 // then are the initial population.
 //
-// If a transform fails or an item is nil, Replace returns an error at once: what
-// came before stays queued, nothing is deleted, and the initial population is
-// still to come.
+// Items that cannot be queued are reported, and their keys count as listed: they
+// are not deleted.
 func (f *DeltaFIFO) Replace(items []event.Object, _ string) error {
+	f.intake.report(f.replace(items))
+	return nil
+}
+
+func (f *DeltaFIFO) replace(items []event.Object) (left []*event.Rejection) {
+	f.intake.mu.Lock()
+	defer f.intake.mu.Unlock()
+	items, left = f.intake.list(items)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer f.count()
 	listed := make(map[event.Key]struct{}, len(items))
-	for i, o := range items {
-		if o == nil {
-			return fmt.Errorf("queue: replace: item %d is nil", i)
-		}
+	for _, o := range items {
 		key := event.KeyOf(o)
-		o, err := f.transform.apply(o)
-		if err != nil {
-			return fmt.Errorf("queue: replace: item %d: %w", i, err)
-		}
 		f.keys.append(key, Delta{Type: f.replaced, Object: o})
+		listed[key] = struct{}{}
+	}
+	for _, key := range keysOf(left) {
 		listed[key] = struct{}{}
 	}
 	f.deleteUnlisted(listed)
@@ -137,7 +136,7 @@ func (f *DeltaFIFO) Replace(items []event.Object, _ string) error {
 		f.keys.markInitial()
 		f.populate(f.keys.len())
 	}
-	return nil
+	return left
 }
 
 // deleteUnlisted infers the deletions that a relist implies. A queued key keeps

@@ -1,11 +1,8 @@
 package queue
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
-	"sync"
 
 	"informerlab/core/event"
 )
@@ -18,6 +15,12 @@ const valve = 2000
 type FIFOOptions struct {
 	// Transform changes objects before they are queued; nil = none.
 	Transform Transform
+	// Recover turns a panic of Transform into an error that it returned.
+	Recover bool
+	// OnReject is called with each object that is left out because Transform
+	// failed, by the goroutine that added it and without a lock of the queue.
+	// nil = Add returns it in its error, and Replace logs it to Logger.
+	OnReject func(*event.Rejection)
 	// Requeue puts back what process returned an error for, instead of
 	// dropping it: each delta of the batch goes to the back, unless something
 	// newer is queued for its key. A ReplacedAll goes to the front, because all
@@ -26,7 +29,7 @@ type FIFOOptions struct {
 	// It is handed out again at once: pacing is the caller's. Looking for newer
 	// deltas costs time in proportion to the length of the queue.
 	Requeue bool
-	// Logger hears of slow processing; nil = nobody.
+	// Logger takes slow processing and objects left out; nil = nobody does.
 	Logger *slog.Logger
 }
 
@@ -39,70 +42,33 @@ type FIFOOptions struct {
 // are still queued. All methods but Pop are safe for concurrent use.
 type FIFO struct {
 	gate
-	backlog   backlog
-	transform Transform
-	requeue   bool
-	failed    []Delta // the popper's: a copy of a batch that failed, to put back
-
-	// intake orders those who transform before they have the lock. It is
-	// taken before mu.
-	intake  sync.Mutex
-	scratch []Delta // guarded by intake; empty and zeroed between calls
+	intake  intake
+	backlog backlog
+	requeue bool
+	failed  []Delta // the popper's: a copy of a batch that failed, to put back
 }
 
 var _ Queue = (*FIFO)(nil)
 
 // NewFIFO returns an empty FIFO.
 func NewFIFO(o FIFOOptions) *FIFO {
-	f := &FIFO{transform: o.Transform, requeue: o.Requeue}
+	f := &FIFO{requeue: o.Requeue}
+	f.intake = intake{transform: o.Transform, recover: o.Recover, onReject: o.OnReject, logger: o.Logger}
 	f.init(o.Logger)
 	return f
 }
 
 // Add queues Added, Updated and Deleted deltas, in order and next to each other.
-// Those that cannot be queued are told in the error; the others are queued.
+// Those that cannot be queued are reported; the others are queued.
 func (f *FIFO) Add(deltas []Delta) error {
 	if len(deltas) == 0 {
 		return nil
 	}
-	if f.transform != nil || !valid(deltas) {
-		return f.addSome(deltas)
+	if f.intake.needs(deltas) {
+		return f.intake.add(deltas, f.push)
 	}
 	f.push(deltas)
 	return nil
-}
-
-func valid(deltas []Delta) bool {
-	for i := range deltas {
-		if d := &deltas[i]; d.Object == nil || d.Type-Added > Deleted-Added {
-			return false
-		}
-	}
-	return true
-}
-
-// addSome queues the deltas that can be queued, transformed. The transform runs
-// under intake alone: the popper does not wait for it.
-func (f *FIFO) addSome(deltas []Delta) error {
-	f.intake.Lock()
-	defer f.intake.Unlock()
-	defer func() {
-		clear(f.scratch)
-		if f.scratch = f.scratch[:0]; cap(f.scratch) > 4*maxBatch {
-			f.scratch = nil
-		}
-	}()
-	var failures []error
-	for _, d := range deltas {
-		d, err := f.transform.admit(d)
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		f.scratch = append(f.scratch, d)
-	}
-	f.push(f.scratch)
-	return errors.Join(failures...)
 }
 
 func (f *FIFO) push(deltas []Delta) {
@@ -123,38 +89,20 @@ func (f *FIFO) push(deltas []Delta) {
 // Replace queues one ReplacedAll. The first one, if no Add came before it, makes
 // all that is queued then the initial population.
 func (f *FIFO) Replace(items []event.Object, resourceVersion string) error {
-	f.intake.Lock()
-	defer f.intake.Unlock()
-	items, err := f.transformed(items)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.pushAlone(Delta{Type: ReplacedAll, List: &List{Items: items, ResourceVersion: resourceVersion}})
-	f.populate(f.backlog.len)
+	f.intake.report(f.replace(items, resourceVersion))
 	return nil
 }
 
-// transformed returns items, or a transformed copy. No item may be nil.
-func (f *FIFO) transformed(items []event.Object) ([]event.Object, error) {
-	kept := items
-	if f.transform != nil {
-		kept = make([]event.Object, len(items))
-	}
-	for i, o := range items {
-		if o == nil {
-			return nil, fmt.Errorf("queue: replace: item %d is nil", i)
-		}
-		if f.transform == nil {
-			continue
-		}
-		var err error
-		if kept[i], err = f.transform.apply(o); err != nil {
-			return nil, fmt.Errorf("queue: replace: item %d: %w", i, err)
-		}
-	}
-	return kept, nil
+func (f *FIFO) replace(items []event.Object, resourceVersion string) (left []*event.Rejection) {
+	f.intake.mu.Lock()
+	defer f.intake.mu.Unlock()
+	items, left = f.intake.list(items)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := &List{Items: items, ResourceVersion: resourceVersion, Kept: keysOf(left)}
+	f.pushAlone(Delta{Type: ReplacedAll, List: list})
+	f.populate(f.backlog.len)
+	return left
 }
 
 // Resync queues one SyncAll. It always returns nil.

@@ -27,11 +27,15 @@
 //   - A deletion that was inferred is a Deleted delta with FinalStateUnknown
 //     set, not a wrapped object. Its key is that of its object; one without a
 //     last state carries an event.Tombstone.
-//   - Additions come in batches. A delta whose transform fails is left out and
-//     told of in the error; those beside it are queued.
+//   - Additions come in batches. An object whose transform fails is left out and
+//     reported to OnReject; those beside it are queued, also those of one list.
+//     client-go refuses the whole list and lists again without end. What the
+//     cache holds of an object that was left out of a list stays.
+//   - A deletion whose transform fails is queued without its last state. In
+//     client-go it is lost, and the object stays cached until a relist.
 //   - A transform runs once per object received. In client-go the streaming
-//     initial list runs it twice (k/k#131799). FIFO runs it without holding
-//     up the popper.
+//     initial list runs it twice (k/k#131799). It runs without holding up the
+//     popper.
 //   - Synced is never early. client-go's DeltaFIFO closes its channel before it
 //     processes the last initial key, and its RealFIFO counts off a delta that
 //     was already in processing when the first Replace came.
@@ -117,14 +121,15 @@ type Process func(deltas []Delta, initial bool) error
 
 // A Queue takes deltas from any number of goroutines and gives them to one.
 type Queue interface {
-	// Add queues Added, Updated and Deleted deltas. Those that cannot be
-	// queued, because the transform failed, the object is nil or the type is
-	// another one, are told in the error, and all others are queued. The
-	// slice stays the caller's.
+	// Add queues Added, Updated and Deleted deltas. Those without an object or
+	// of another type are told in the error, those whose transform failed are
+	// given to OnReject (without one they are told in the error, too), and all
+	// others are queued. The slice stays the caller's.
 	Add(deltas []Delta) error
 	// Replace queues what makes the cache equal to items. The slice must not
-	// be changed afterwards. A nil item or a failed transform is an error:
-	// FIFO then queues nothing, DeltaFIFO what came before it.
+	// be changed afterwards. Items that are nil or whose transform failed are
+	// given to OnReject (without one they are logged) and left out, and what
+	// the cache holds under their keys stays. It returns no error.
 	Replace(items []event.Object, resourceVersion string) error
 	// Resync queues what delivers every cached object again.
 	Resync() error
@@ -150,55 +155,6 @@ type Queue interface {
 
 // ErrClosed is returned by Pop when the queue is closed and empty.
 var ErrClosed = errors.New("queue: closed")
-
-// A Transform changes an object before it is queued, for instance to drop
-// fields that nobody reads. It may change the object in place, and must not
-// change its key. It runs once per object received (deltas that DeltaFIFO ignores
-// and deletions with FinalStateUnknown excepted), never in two goroutines at
-// once for one queue, and must not call the queue.
-type Transform func(event.Object) (event.Object, error)
-
-// apply runs the transform, if there is one, and makes sure of an object.
-func (t Transform) apply(o event.Object) (event.Object, error) {
-	if t == nil {
-		return o, nil
-	}
-	// The key is taken first: a transform that fails may leave anything behind.
-	key := event.KeyOf(o)
-	o, err := t(o)
-	if err == nil && o == nil {
-		err = errors.New("returned no object")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("queue: transform %s: %w", key, err)
-	}
-	return o, nil
-}
-
-// admit transforms what Add was given, or says why it cannot be queued. A
-// deletion with FinalStateUnknown has been transformed when its state was seen.
-func (t Transform) admit(d Delta) (Delta, error) {
-	if err := check(&d); err != nil {
-		return d, err
-	}
-	if d.Type == Deleted && d.FinalStateUnknown {
-		return d, nil
-	}
-	o, err := t.apply(d.Object)
-	d.Object = o
-	return d, err
-}
-
-// check says why a delta cannot be added.
-func check(d *Delta) error {
-	switch {
-	case d.Type < Added || d.Type > Deleted:
-		return fmt.Errorf("queue: add: delta type %s (%d), want Added, Updated or Deleted", d.Type, d.Type)
-	case d.Object == nil:
-		return fmt.Errorf("queue: add: %s without object", d.Type)
-	}
-	return nil
-}
 
 // A Store answers what the cache holds. DeltaFIFO asks it on Delete, Replace
 // and Resync; it must be safe for concurrent use.

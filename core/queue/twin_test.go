@@ -31,12 +31,26 @@ type twin interface {
 
 var errRefused = errors.New("refused")
 
-// refuseX is the transform of the histories.
+// refuseX is the transform of the histories: objects named x are refused, by turns
+// with an error and with a panic.
 func refuseX(o event.Object) (event.Object, error) {
-	if o.GetName() == "x" {
+	if x := o.(*object); x.name == "x" {
+		if x.version%2 == 0 {
+			panic(errRefused)
+		}
 		return nil, errRefused
 	}
 	return o, nil
+}
+
+// untransformed returns what a queue makes of a delta whose transform fails: only
+// a deletion is left, without its last state.
+func untransformed(d Delta) (Delta, bool) {
+	if d.Object.GetName() != "x" || d.FinalStateUnknown {
+		return d, true
+	}
+	d.Object, d.FinalStateUnknown = event.Tombstone(event.KeyOf(d.Object)), true
+	return d, d.Type == Deleted
 }
 
 // A history takes its decisions from choose(n), a number in [0, n).
@@ -47,7 +61,8 @@ type history struct {
 	choose  func(n int) int
 	known   *known // nil = process changes nothing
 	version int
-	ending  bool // no more changes, so that it ends
+	left    []*event.Rejection // since the last check
+	ending  bool               // no more changes, so that it ends
 	log     []string
 }
 
@@ -81,26 +96,28 @@ func (h *history) change() {
 		} else {
 			h.log = append(h.log, fmt.Sprintf("add %d", len(batch)))
 		}
-		refused := slices.ContainsFunc(batch, func(d Delta) bool {
-			return d.Object.GetName() == "x" && !d.FinalStateUnknown
-		})
-		err := h.q.Add(batch)
-		// An ignored deletion is not transformed, so it cannot be refused.
-		if !refused {
-			require.NoError(h.t, err, "%q", h.log)
+		var refused []event.Object
+		for _, d := range batch {
+			if d.Object.GetName() == "x" && !d.FinalStateUnknown {
+				refused = append(refused, d.Object)
+			}
 		}
+		require.NoError(h.t, h.q.Add(batch), "%q", h.log)
+		h.rejected(refused)
 		h.twin.add(batch)
 	case 5:
 		items := make([]event.Object, h.choose(5))
-		refused := false
+		var refused []event.Object
 		for i := range items {
-			items[i] = h.object()
-			refused = refused || items[i].GetName() == "x"
+			if items[i] = h.object(); items[i].GetName() == "x" {
+				refused = append(refused, items[i])
+			}
 		}
 		h.version++
 		version := fmt.Sprint(h.version)
 		h.log = append(h.log, fmt.Sprintf("replace %d items @%s", len(items), version))
-		require.Equal(h.t, refused, h.q.Replace(items, version) != nil, "%q", h.log)
+		require.NoError(h.t, h.q.Replace(items, version), "%q", h.log)
+		h.rejected(refused)
 		h.twin.replace(items, version)
 	case 6:
 		h.log = append(h.log, "resync")
@@ -113,6 +130,19 @@ func (h *history) change() {
 		require.NoError(h.t, h.q.Bookmark(version))
 		h.twin.bookmark(version)
 	}
+}
+
+func (h *history) reject(r *event.Rejection) { h.left = append(h.left, r) }
+
+// rejected checks what OnReject was called with since the last time.
+func (h *history) rejected(want []event.Object) {
+	require.Len(h.t, h.left, len(want), "%q", h.log)
+	for i, o := range want {
+		require.Equal(h.t, event.KeyOf(o), h.left[i].Key)
+		require.Equal(h.t, o.GetResourceVersion(), h.left[i].Version)
+		require.ErrorIs(h.t, h.left[i], errRefused)
+	}
+	h.left = nil
 }
 
 // pop pops from both. Changes may come while a short FIFO processes.
@@ -163,7 +193,7 @@ func same(a, b Delta) bool {
 		return false
 	}
 	if a.List != nil {
-		return slices.Equal(a.List.Items, b.List.Items) && a.List.ResourceVersion == b.List.ResourceVersion
+		return slices.Equal(a.List.Items, b.List.Items) && slices.Equal(a.List.Kept, b.List.Kept) && a.List.ResourceVersion == b.List.ResourceVersion
 	}
 	return a.Type == Bookmark || a.Object == b.Object
 }
@@ -204,17 +234,22 @@ func (f *flat) synced() bool { return f.populated && f.owed == 0 }
 func (f *flat) add(deltas []Delta) {
 	f.populated = true
 	for _, d := range deltas {
-		if d.Object.GetName() != "x" || d.FinalStateUnknown {
+		if d, kept := untransformed(d); kept {
 			f.queue = append(f.queue, d)
 		}
 	}
 }
 
 func (f *flat) replace(items []event.Object, version string) {
-	if slices.ContainsFunc(items, func(o event.Object) bool { return o.GetName() == "x" }) {
-		return
+	list := &List{ResourceVersion: version}
+	for _, o := range items {
+		if o.GetName() == "x" {
+			list.Kept = append(list.Kept, event.KeyOf(o))
+		} else {
+			list.Items = append(list.Items, o)
+		}
 	}
-	f.queue = append(f.queue, Delta{Type: ReplacedAll, List: &List{Items: items, ResourceVersion: version}})
+	f.queue = append(f.queue, Delta{Type: ReplacedAll, List: list})
 	if !f.populated {
 		f.populated, f.owed = true, len(f.queue)
 	}
@@ -312,7 +347,7 @@ func (g *group) add(deltas []Delta) {
 		if d.Type == Deleted && g.find(k) < 0 && !g.isKnown(k) {
 			continue
 		}
-		if k.Name != "x" || d.FinalStateUnknown {
+		if d, kept := untransformed(d); kept {
 			g.put(d)
 		}
 	}
@@ -321,10 +356,9 @@ func (g *group) add(deltas []Delta) {
 func (g *group) replace(items []event.Object, _ string) {
 	listed := map[event.Key]bool{}
 	for _, o := range items {
-		if o.GetName() == "x" {
-			return
+		if o.GetName() != "x" {
+			g.put(Delta{Type: Replaced, Object: o})
 		}
-		g.put(Delta{Type: Replaced, Object: o})
 		listed[event.KeyOf(o)] = true
 	}
 	for _, d := range slices.Clone(g.queue) {
@@ -371,8 +405,9 @@ func (g *group) end(taken []Delta, failed bool) {
 
 func runFIFO(t testing.TB, choose func(int) int, steps int) {
 	requeue := choose(2) == 0
-	q := NewFIFO(FIFOOptions{Transform: refuseX, Requeue: requeue})
-	h := &history{t: t, q: q, twin: &flat{requeue: requeue}, choose: choose}
+	h := &history{t: t, twin: &flat{requeue: requeue}, choose: choose}
+	q := NewFIFO(FIFOOptions{Transform: refuseX, Recover: true, OnReject: h.reject, Requeue: requeue})
+	h.q = q
 	h.run(steps)
 	require.Zero(t, q.backlog.alone)
 }
@@ -380,8 +415,10 @@ func runFIFO(t testing.TB, choose func(int) int, steps int) {
 func runDeltaFIFO(t testing.TB, choose func(int) int, steps int) {
 	requeue := choose(2) == 0
 	k := knownObjects("a1 b1")
-	q := NewDeltaFIFO(DeltaFIFOOptions{Known: k, Transform: refuseX, Requeue: requeue})
-	h := &history{t: t, q: q, twin: &group{known: k, requeue: requeue}, choose: choose, known: k}
+	h := &history{t: t, twin: &group{known: k, requeue: requeue}, choose: choose, known: k}
+	h.q = NewDeltaFIFO(DeltaFIFOOptions{
+		Known: k, Transform: refuseX, Recover: true, OnReject: h.reject, Requeue: requeue,
+	})
 	h.run(steps)
 }
 
