@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 
 	"informerlab/core/event"
 	"informerlab/core/indexer"
@@ -102,24 +103,25 @@ func plain(deltas []queue.Delta) (n int) {
 }
 
 func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notification)) {
-	a.changes = a.changes[:0]
+	changes := slices.Grow(a.changes[:0], len(deltas))[:len(deltas)]
 	for i := range deltas {
 		d := &deltas[i]
-		a.changes = append(a.changes, indexer.Change{Object: d.Object, Delete: d.Type == queue.Deleted})
+		changes[i] = indexer.Change{Object: d.Object, Delete: d.Type == queue.Deleted}
 	}
-	a.indexer.Apply(a.changes)
-	for i := range a.changes {
-		switch c := &a.changes[i]; {
+	a.changes = changes
+	a.indexer.Apply(changes)
+	for i := range changes {
+		switch c := &changes[i]; {
 		case c.Rejected != nil:
 			a.reject(c, publish)
 		case c.Delete:
 			a.add(deleted(c, deltas[i].FinalStateUnknown), publish)
 		default:
-			a.add(a.written(c, deltas[i].Type == queue.Sync), publish)
+			a.add(a.written(c, &deltas[i]), publish)
 		}
 	}
 	a.flush(publish)
-	clear(a.changes)
+	clear(changes)
 }
 
 // replaceAll swaps the whole cache before it tells anyone, deletions first, so
@@ -134,7 +136,7 @@ func (a *Applier) replaceAll(list *queue.List, publish func([]event.Notification
 		if c := &changes[i]; c.Rejected != nil {
 			a.reject(c, publish)
 		} else {
-			a.add(a.written(c, false), publish)
+			a.add(a.written(c, nil), publish)
 		}
 	}
 	a.flush(publish)
@@ -168,21 +170,21 @@ func deleted(c *indexer.Change, unknown bool) event.Notification {
 	return n
 }
 
-// written tells of a write. An update is a sync if a resync delivers the object
-// again, or if it did not change the resource version, as that of an object that a
-// relist found unchanged. But a blank version proves nothing.
-func (a *Applier) written(c *indexer.Change, resync bool) event.Notification {
+// written tells of a write, by d if it is not nil. An update is a sync if it did
+// not change the resource version, as that of an object that a relist found
+// unchanged. A blank version proves nothing: then only a resync is a sync.
+func (a *Applier) written(c *indexer.Change, d *queue.Delta) event.Notification {
 	n := event.Notification{Old: c.Old, New: c.Object, Kind: event.Update}
-	if c.Old == nil {
+	switch {
+	case c.Old == nil:
 		n.Kind = event.Add
 		if a.initial {
 			n.Flags = event.Initial
 		}
-		return n
-	}
-	version := c.Object.GetResourceVersion()
-	if version == c.Old.GetResourceVersion() && (version != "" || resync || a.BlankIsSync) {
-		n.Round = syncRound
+	case c.Old.GetResourceVersion() == c.Object.GetResourceVersion():
+		if c.Object.GetResourceVersion() != "" || a.BlankIsSync || d != nil && d.Type == queue.Sync {
+			n.Round = syncRound
+		}
 	}
 	return n
 }

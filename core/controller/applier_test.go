@@ -227,6 +227,9 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		even = append(even, delta(queue.Updated, fmt.Sprintf("o%d@2", i)))
 		odd = append(odd, delta(queue.Updated, fmt.Sprintf("o%d@1", i)))
 	}
+	observed := 0
+	applier.Observe = func(batch []event.Notification) { observed += len(batch) }
+	applier.OnReject = func(*event.Rejection) {}
 	require.NoError(t, applier.Process(odd, false))
 	allocs := testing.AllocsPerRun(20, func() {
 		_ = applier.Process(even, false)
@@ -234,4 +237,18 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	})
 	// The Do of this test is a closure per call; the batches are what counts.
 	require.LessOrEqual(t, allocs, 2.0, "allocations in 200 updates")
+}
+
+func BenchmarkProcess(b *testing.B) {
+	bench := newBench()
+	applier := NewApplier(bench.cache, func(change func(func([]event.Notification))) {
+		change(func([]event.Notification) {})
+	})
+	var batches [2][]queue.Delta
+	for i := range 512 {
+		batches[i%2] = append(batches[i%2], delta(queue.Updated, fmt.Sprintf("o%d@%d", i/2, i)))
+	}
+	for n := 0; n < b.N; n += 256 {
+		_ = applier.Process(batches[n/256%2], false)
+	}
 }

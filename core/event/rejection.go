@@ -9,9 +9,11 @@ import (
 // user refused it, failed on it or panicked on it. Everything else that arrived
 // with the object is applied.
 type Rejection struct {
-	Key     Key
-	Version string // resource version as received, before any Transform; "" if it had none
-	Err     error  // the cause; a *PanicError if the function panicked
+	Key Key
+	// Version is the resource version of the object as received; where an index
+	// function rejected it, after the Transform. "" = it had none.
+	Version string
+	Err     error // the cause; it wraps a *PanicError if the function panicked
 }
 
 // Reject returns a Rejection of an object with this key and version.

@@ -156,15 +156,16 @@ func (x *Indexer) applyUntilPanic(changes []Change, panics *int) (done int) {
 			}
 		}()
 	}
-	for ; done < len(changes); done++ {
-		c := &changes[done]
+	for i := range changes {
+		done = i
+		c := &changes[i]
 		if c.Delete {
 			c.Old = x.remove(event.KeyOf(c.Object))
 		} else if err := x.put(c); err != nil {
 			c.Rejected = event.RejectObject(c.Object, err)
 		}
 	}
-	return done
+	return len(changes)
 }
 
 // put writes the object of c and fills in what it replaces. It changes nothing

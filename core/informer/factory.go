@@ -10,7 +10,9 @@ import (
 
 // FactoryOptions configure a Factory.
 type FactoryOptions struct {
-	// Open returns the source of a resource. It is called once per resource.
+	// Open returns the source of a resource. It is called once per resource, by
+	// the first For of it and without a lock. Like Tweak it may call For for
+	// another resource, but not for its own, which would wait for itself.
 	Open func(resource string) source.Source
 	// Defaults are the options of every informer. Name is set to the resource.
 	Defaults Options
@@ -27,6 +29,7 @@ type Factory struct {
 	o         FactoryOptions
 	mu        sync.Mutex
 	informers map[string]*Informer
+	making    map[string]chan struct{} // closed when a For that makes one has ended
 	started   map[string]bool
 	closed    bool
 	running   sync.WaitGroup
@@ -34,16 +37,54 @@ type Factory struct {
 
 // NewFactory returns a Factory without informers.
 func NewFactory(o FactoryOptions) *Factory {
-	return &Factory{o: o, informers: make(map[string]*Informer), started: make(map[string]bool)}
+	return &Factory{
+		o: o, informers: make(map[string]*Informer), making: make(map[string]chan struct{}),
+		started: make(map[string]bool),
+	}
 }
 
-// For returns the informer of a resource, made on first use.
+// For returns the informer of a resource, made on first use. While one call makes
+// it, others for the same resource wait. A panic of Open or Tweak is that caller's,
+// and the next call tries again.
 func (f *Factory) For(resource string) *Informer {
+	for {
+		i, making, mine := f.find(resource)
+		switch {
+		case i != nil:
+			return i
+		case mine:
+			return f.make(resource, making)
+		}
+		<-making
+	}
+}
+
+// find returns the informer of a resource, or what is closed when somebody has
+// tried to make it, and whether the caller is to do that.
+func (f *Factory) find(resource string) (i *Informer, making chan struct{}, mine bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := f.informers[resource]; i != nil {
-		return i
+	if i = f.informers[resource]; i != nil {
+		return i, nil, false
 	}
+	if making = f.making[resource]; making == nil {
+		making, mine = make(chan struct{}), true
+		f.making[resource] = making
+	}
+	return nil, making, mine
+}
+
+// make makes the informer of a resource, and closes making whether or not it can.
+func (f *Factory) make(resource string, making chan struct{}) (i *Informer) {
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if i != nil {
+			f.informers[resource] = i
+		}
+		delete(f.making, resource)
+		close(making)
+	}()
 	o := f.o.Defaults
 	o.Name = resource
 	if period, ok := f.o.Resync[resource]; ok {
@@ -52,9 +93,7 @@ func (f *Factory) For(resource string) *Informer {
 	if f.o.Tweak != nil {
 		f.o.Tweak(resource, &o)
 	}
-	i := New(f.o.Open(resource), o)
-	f.informers[resource] = i
-	return i
+	return New(f.o.Open(resource), o)
 }
 
 // Start runs all informers that do not run yet, until ctx ends. It does not

@@ -7,7 +7,8 @@
 //	                                    ▼
 //	                       processor ─▶ fan-out ─▶ listener ─▶ Handler
 //
-// Promises: the cache converges to the source; per object its states are a
+// Promises: the cache converges to the source, except for objects that a function
+// of the user rejects; per object its states are a
 // subsequence of the source's, in order; each handler hears of every change of
 // the cache, in order, one call at a time; when it is called for an object, the
 // cache holds a state at least as new; a handler that joins late first gets an
@@ -15,15 +16,23 @@
 // a fan-out that loses or merges, a handler hears of fewer changes, but of the
 // last state of every object, and never of an older one after a newer: see
 // package processor.
+// One object that Accept, Transform or an index function rejects is left out alone:
+// the cache keeps the state that it held under its key, also if the object is part
+// of a list (what Accept refuses excepted, which counts as not listed), nothing is
+// published for it, everything beside it is applied, and OnProcessError is called
+// once for each version of it. Its deletion is applied whatever it looks like.
+//
 // With Options.Faithful, the default fan-out and the in-order queue it makes the
 // calls that the shared informer of client-go makes; a differential test in the
 // module bench/peers holds it to that.
 //
 // It differs from client-go on purpose in what the packages reflector, queue,
-// controller and processor list, and in this: a second Run returns an error; a
-// factory names its informers by resource instead of by Go type; the mutation
-// detector is an option instead of an environment variable, and needs to be
-// given a clone and an equal function.
+// indexer, controller and processor list, and in this: a second Run returns an
+// error; a factory names its informers by resource instead of by Go type, and
+// opens them without its lock; the mutation detector is an option instead of an
+// environment variable, and needs to be given a clone and an equal function; a
+// recovered panic of any function of the user concerns one object or one call, and
+// is reported with its stack, where client-go restarts a loop.
 package informer
 
 import (
@@ -36,7 +45,6 @@ import (
 
 	"go.uber.org/atomic"
 
-	"informerlab/core/controller"
 	"informerlab/core/event"
 	"informerlab/core/indexer"
 	"informerlab/core/processor"
@@ -66,17 +74,34 @@ type Options struct {
 	Queue    QueueKind
 	Fanout   func() processor.Fanout // nil = processor.Reference
 	OnStop   processor.OnStop
-	Panic    processor.PanicPolicy
-	// Transform changes each object before it is queued. It should leave the
-	// resource version alone: without it every update looks like a resync.
+	// Panic says what happens when a function of the user panics. With
+	// Panic.Recover false the process ends. With Recover, for Transform, Accept
+	// and Indexers the panic counts as an error returned; the functions of
+	// Mutation are reported to OnProcessError; OnWatchError and OnProcessError
+	// themselves are logged; handlers are logged, and paused as the policy says.
+	//
+	// Not recovered are the methods of a Source, a Fanout or its buffers, a
+	// Logger and an Object, and Rand: they are parts of the pipeline, of which
+	// nobody knows what state a panic left them in. Nor is the panic of a
+	// Factory's Open and Tweak, which is that of the caller of For.
+	Panic processor.PanicPolicy
+	// Transform changes each object before it is queued; see queue.Transform. It
+	// may remove the resource version. Then an object that a relist finds
+	// unchanged is an update for every handler, because nothing proves that it
+	// is.
 	Transform queue.Transform
 	// OnWatchError receives failed lists, watches that cannot be opened and
 	// resource versions that went back, but not other ends of streams: see
 	// reflector.Options. nil logs them.
 	OnWatchError func(error)
-	// OnProcessError hears of deltas that could not be applied. nil logs them.
+	// OnProcessError is called with a *event.Rejection for each object that is
+	// left out, once per version (always if that is blank), with deltas that
+	// could not be applied, and with recovered panics. Calls do not overlap.
+	// They come from goroutines of the reflector, the controller and the
+	// mutation detector, which wait for it; no lock of ours is held, except for
+	// the panic of an inline handler, whose queue may be locked. nil logs them.
 	OnProcessError func(error)
-	// Accept refuses objects of the wrong type; a refused one is skipped.
+	// Accept refuses objects of the wrong type; a refused one is left out.
 	Accept      func(event.Object) error
 	PageSize    int64 // of lists; 0 = 500
 	ClassicList bool  // never ask for a streaming initial list
@@ -84,7 +109,8 @@ type Options struct {
 	// plain list takes over; 0 = 30 s, negative = for ever.
 	BookmarkTimeout time.Duration
 	// Faithful makes the reflector decide exactly as client-go v0.37.2 does,
-	// without the improvements that package reflector lists.
+	// without the improvements that package reflector lists, and takes two blank
+	// resource versions for the same state: an update between them is a sync.
 	Faithful bool
 	Mutation *MutationDetector
 	Logger   *slog.Logger   // nil = slog.Default
@@ -100,11 +126,8 @@ var ErrStarted = errors.New("informer: run: already started")
 // An Informer is shared by any number of handlers. All methods may be called
 // concurrently.
 type Informer struct {
-	o         Options
-	indexer   *indexer.Indexer
+	front
 	processor *processor.Processor
-	queue     queue.Queue
-	source    source.Source
 	reflector atomic.Pointer[reflector.Reflector] // set by Run
 	started   atomic.Bool
 	stopped   atomic.Bool
@@ -113,39 +136,12 @@ type Informer struct {
 
 // New returns an informer of the collection that src serves. It does nothing until Run.
 func New(src source.Source, o Options) *Informer {
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	ix := indexer.New(o.Indexers)
-	return &Informer{
-		o:       o,
-		indexer: ix,
-		queue:   o.newQueue(ix),
-		source:  src,
-		synced:  make(chan struct{}),
-		processor: processor.New(processor.Options{
-			Fanout: o.Fanout, OnStop: o.OnStop, Panic: o.Panic, CheckPeriod: o.Resync, Cache: ix.Get, Logger: o.Logger,
-		}),
-	}
-}
-
-func (o *Options) newQueue(ix *indexer.Indexer) queue.Queue {
-	if o.Queue == PerKey {
-		return queue.NewDeltaFIFO(queue.DeltaFIFOOptions{
-			Known: ix, Transform: o.Transform, Logger: o.Logger,
-		})
-	}
-	return queue.NewFIFO(queue.FIFOOptions{Transform: o.Transform, Logger: o.Logger})
-}
-
-func (o *Options) newReflector(src source.Source, store reflector.Store, resync time.Duration,
-	due func() bool) *reflector.Reflector {
-	return reflector.New(src, store, reflector.Options{
-		Name: o.Name, Resync: resync, ShouldResync: due,
-		PageSize: o.PageSize, ClassicList: o.ClassicList, BookmarkTimeout: o.BookmarkTimeout,
-		Faithful: o.Faithful, Accept: o.Accept, Recover: o.Panic.Recover,
-		OnWatchError: o.OnWatchError, Logger: o.Logger, Rand: o.Rand,
+	i := &Informer{front: newFront(src, o), synced: make(chan struct{})}
+	i.processor = processor.New(processor.Options{
+		Fanout: o.Fanout, OnStop: o.OnStop, Panic: o.Panic, CheckPeriod: o.Resync, Cache: i.indexer.Get,
+		Logger: i.o.Logger,
 	})
+	return i
 }
 
 // Run keeps the cache up to date and serves the handlers until ctx ends. It
@@ -161,18 +157,16 @@ func (i *Informer) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { i.watchSynced(ctx) })
 
-	do, stopDetector := controller.Do(i.processor.Do), func() {}
+	var observe func([]event.Notification)
+	stopDetector := func() {}
 	if i.o.Mutation != nil {
-		detector := i.o.Mutation.start()
-		do, stopDetector = detector.observe(do), detector.stop
+		detector := i.o.Mutation.start(i.rejections)
+		observe, stopDetector = detector.add, detector.stop
 	}
 	// The check period is final only now: handlers may lower it until the start.
-	r := i.o.newReflector(i.source, i.queue, i.processor.CheckPeriod(), i.processor.ShouldResync)
+	r := i.newReflector(i.processor.CheckPeriod(), i.processor.ShouldResync)
 	i.reflector.Store(r)
-	controller.New(controller.Config{
-		Queue: i.queue, Feed: r.Run, Process: controller.NewApplier(i.indexer, do).Process,
-		OnError: i.o.OnProcessError, Recover: i.o.Panic.Recover, Logger: i.o.Logger,
-	}).Run(ctx)
+	i.run(ctx, r, i.processor.Do, observe, i.rejections.flush)
 	i.stopped.Store(true)
 	// Nothing of this is deferred: a panic must end the process at once.
 	stopDetector()
@@ -253,6 +247,12 @@ func (i *Informer) ShutDownHandler(r *Registration) {
 
 // Indexer returns the cache. It is for reading.
 func (i *Informer) Indexer() *indexer.Indexer { return i.indexer }
+
+// Rejected returns how many objects were left out of the cache, each counted once
+// per version: because Accept refused them, Transform or an index function failed
+// on them, or Clone did, which leaves them out of the mutation detector. Each was
+// reported to OnProcessError.
+func (i *Informer) Rejected() uint64 { return i.rejections.total.Load() }
 
 // NewSampler returns what shows the backlog of each handler: see
 // processor.Sampler.

@@ -137,8 +137,7 @@ func TestInlineHandlerHoldsUpTheQueue(t *testing.T) {
 	})
 }
 
-// A call that panics takes the rest of its batch with it, as in client-go, and
-// nothing is told twice.
+// A call that panics pauses what comes after its batch, and nothing is told twice.
 func TestInlinePanics(t *testing.T) {
 	eachInline(t, func(i *inline, q informer.QueueKind) {
 		var reported []error

@@ -30,7 +30,6 @@ var nothing = event.Tombstone{Namespace: "n", Name: "o"}
 func TestMerge(t *testing.T) {
 	const initial, unknown = event.Initial, event.FinalStateUnknown
 	a, b, c, d := &state{"1", 1}, &state{"2", 2}, &state{"3", 3}, &state{"4", 4}
-	b2 := &state{"2", 5} // another state of the same version
 	type n = event.Notification
 	deletion := func(last, before event.Object, flags event.Flags) n {
 		return n{Kind: event.Delete, Old: last, New: before, Seq: 5, Flags: flags}
@@ -39,7 +38,6 @@ func TestMerge(t *testing.T) {
 	aToB := n{Kind: event.Update, Old: a, New: b, Seq: 5}
 	syncA := n{Kind: event.Update, Old: a, New: a, Seq: 5, Round: 3}
 	syncB := n{Kind: event.Update, Old: b, New: b, Seq: 9, Round: 4}
-	syncB2 := n{Kind: event.Update, Old: b, New: b2, Seq: 9, Round: 4}
 	bToC := n{Kind: event.Update, Old: b, New: c, Seq: 9}
 	addD := n{Kind: event.Add, New: d, Seq: 9, Flags: initial}
 	goneC := n{Kind: event.Delete, Old: c, New: b, Seq: 9}
@@ -64,10 +62,6 @@ func TestMerge(t *testing.T) {
 		"add, sync":    {addA, syncA, addA},
 		"add, add":     {addA, addD, n{Kind: event.Add, New: d, Seq: 5, Flags: initial}},
 		"update, sync": {aToB, syncB, aToB},
-
-		"add, sync of another state":    {addA, syncB2, n{Kind: event.Add, New: b2, Seq: 5, Flags: initial}},
-		"update, sync of another state": {aToB, syncB2, n{Kind: event.Update, Old: a, New: b2, Seq: 5}},
-		"sync, sync of another state":   {syncA, syncB2, n{Kind: event.Update, Old: a, New: b2, Seq: 5, Round: 3}},
 
 		"update, update": {aToB, bToC, n{Kind: event.Update, Old: a, New: c, Seq: 5}},
 		"sync, update":   {syncA, aToB, n{Kind: event.Update, Old: a, New: b, Seq: 5}},
@@ -102,6 +96,28 @@ func TestMerge(t *testing.T) {
 	}
 	_, outcome := processor.Merge(addA, goneC)
 	assert.Equal(t, buffer.Cancel, outcome)
+}
+
+// A sync may bring another state of the same version.
+func TestMergeKeepsTheStateOfASync(t *testing.T) {
+	a, b, b2 := &state{"1", 1}, &state{"2", 2}, &state{"2", 3}
+	type n = event.Notification
+	sync := n{Kind: event.Update, Old: b, New: b2, Seq: 9, Round: 4}
+	for name, row := range map[string]struct{ pending, want n }{
+		"add": {
+			n{Kind: event.Add, New: a, Seq: 5, Flags: event.Initial},
+			n{Kind: event.Add, New: b2, Seq: 5, Flags: event.Initial},
+		},
+		"update": {n{Kind: event.Update, Old: a, New: b, Seq: 5}, n{Kind: event.Update, Old: a, New: b2, Seq: 5}},
+		"sync": {
+			n{Kind: event.Update, Old: a, New: a, Seq: 5, Round: 3},
+			n{Kind: event.Update, Old: a, New: b2, Seq: 5, Round: 3},
+		},
+	} {
+		got, outcome := processor.Merge(row.pending, sync)
+		assert.Equal(t, buffer.Merged, outcome, name)
+		assert.Equal(t, row.want, got, name)
+	}
 }
 
 type mergeFunc func(pending, next event.Notification) (event.Notification, buffer.Outcome)

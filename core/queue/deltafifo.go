@@ -29,7 +29,8 @@ type DeltaFIFOOptions struct {
 	// left out; nil = nobody does.
 	Logger *slog.Logger
 	// ReplaceAsSync makes Replace queue Sync deltas instead of Replaced ones,
-	// as client-go does unless EmitDeltaTypeReplaced is set.
+	// as client-go does unless EmitDeltaTypeReplaced is set. If a transform
+	// removes the resource versions, a relist then looks like a resync.
 	ReplaceAsSync bool
 }
 

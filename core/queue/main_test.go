@@ -181,7 +181,7 @@ func TestStrings(t *testing.T) {
 		"Added a @1":                       deltas("+a1")[0],
 		"Deleted a @1 final-state-unknown": deltas("?a1")[0],
 		"Deleted a @ final-state-unknown":  deltas("?a")[0],
-		"ReplacedAll 2 items @7":           {Type: ReplacedAll, List: &List{Items: objs("a1 b1"), ResourceVersion: "7"}},
+		"ReplacedAll 2 items @7":           {Type: ReplacedAll, List: &List{objs("a1 b1"), "7", nil}},
 		"SyncAll":                          {Type: SyncAll},
 		"Bookmark @9":                      {Type: Bookmark, Object: bookmark("9")},
 		"Sync a @3":                        {Type: Sync, Object: obj("a3")},

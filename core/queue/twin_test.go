@@ -193,7 +193,8 @@ func same(a, b Delta) bool {
 		return false
 	}
 	if a.List != nil {
-		return slices.Equal(a.List.Items, b.List.Items) && slices.Equal(a.List.Kept, b.List.Kept) && a.List.ResourceVersion == b.List.ResourceVersion
+		return slices.Equal(a.List.Items, b.List.Items) && slices.Equal(a.List.Kept, b.List.Kept) &&
+			a.List.ResourceVersion == b.List.ResourceVersion
 	}
 	return a.Type == Bookmark || a.Object == b.Object
 }

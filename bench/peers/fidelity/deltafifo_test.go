@@ -76,6 +76,7 @@ type queuePair struct {
 	ours    *queue.DeltaFIFO
 	theirs  *cache.DeltaFIFO
 	known   [2]*known
+	refuses bool // the transform does
 	version int
 	trace   []string
 }
@@ -104,7 +105,7 @@ func newQueuePair(r *rand.Rand, unequal bool) *queuePair {
 			}
 		}
 	}
-	if r.IntN(3) == 0 {
+	if p.refuses = r.IntN(3) == 0; p.refuses {
 		o.Transform = func(e event.Object) (event.Object, error) { return refuseSome(e.(*object)) }
 		theirs.Transformer = func(e any) (any, error) { return refuseSome(e.(*object)) }
 	}
@@ -118,6 +119,16 @@ func refuseSome(o *object) (*object, error) {
 		return nil, errRefused
 	}
 	return Mark.apply(o), nil
+}
+
+// accepted returns a name that the transform does not refuse. Ours leaves what it
+// refuses out of a list and queues a deletion whose last state it refuses, where
+// client-go refuses the list and loses the deletion.
+func (p *queuePair) accepted(r *rand.Rand) string {
+	if p.refuses {
+		return fmt.Sprint("o", r.IntN(5))
+	}
+	return fmt.Sprint("o", r.IntN(6))
 }
 
 func (p *queuePair) object(key event.Key) *object {
@@ -140,6 +151,7 @@ func (p *queuePair) step(r *rand.Rand) error {
 	case 2, 3:
 		ours, theirs = p.add(queue.Updated, p.object(key), p.theirs.Update)
 	case 4:
+		key.Name = p.accepted(r)
 		ours, theirs = p.add(queue.Deleted, p.object(key), p.theirs.Delete)
 	case 5: // a deletion that was inferred elsewhere
 		o := p.object(key)
@@ -182,7 +194,7 @@ func (p *queuePair) replace(r *rand.Rand) (error, error) {
 	var ours []event.Object
 	var theirs []any
 	for range r.IntN(8) {
-		o := p.object(event.Key{Name: fmt.Sprint("o", r.IntN(6))}) // the same key may come twice
+		o := p.object(event.Key{Name: p.accepted(r)}) // the same key may come twice
 		ours, theirs = append(ours, o), append(theirs, o)
 	}
 	p.note("replace %d", len(ours))
