@@ -12,5 +12,14 @@ func WithinCalls(l *Listener, capacity int) int {
 // KeepsGaps reports whether the listener still holds memory for gaps, open or
 // healed.
 func KeepsGaps(l *Listener) bool {
+	l.gaps.mu.Lock()
+	defer l.gaps.mu.Unlock()
 	return len(l.gaps.byKey) > 0 || l.gaps.peak > maxFreeGaps || l.gaps.any.Load()
+}
+
+// EndingGaps returns how many gaps are kept to be looked at again.
+func EndingGaps(l *Listener) int {
+	l.gaps.mu.Lock()
+	defer l.gaps.mu.Unlock()
+	return len(l.gaps.ending)
 }

@@ -76,11 +76,12 @@ type gaps struct {
 	free  *gap // by next
 	frees int
 	// lowest and highest are the Seqs of the first and the last notification that
-	// were lost of the batch that is being pushed; 0 = none was. pushed is the Seq up
-	// to which batches have been pushed, kept ones counted. rejects says that the
-	// buffer loses the end of what is pushed.
+	// were lost of the batch that is being pushed; 0 = none was. pushedTo is the Seq
+	// up to which batches have been pushed and their kept notifications counted.
+	// evicts says that the buffer makes room by evicting; until that is seen, it is
+	// taken for one that rejects.
 	lowest, highest, pushedTo uint64
-	rejects                   bool
+	evicts                    bool
 	// swept is true from when the listener has swept what it popped until it pops
 	// again. inHand is the listener's: above 0 only if what it popped has been swept,
 	// or had nothing to be swept for.
@@ -104,6 +105,8 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 			g.lowest = n.Seq
 		}
 		g.highest = max(g.highest, n.Seq)
+	} else {
+		g.evicts = true // it waited
 	}
 	p := g.byKey[key]
 	switch {
@@ -135,22 +138,34 @@ func (g *gaps) lose(p *gap, n *event.Notification) {
 func (g *gaps) pushed(batch []event.Notification, due bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	end := batch[len(batch)-1].Seq
-	g.rejects = g.rejects || g.highest == end
-	if g.rejects {
-		if g.lowest > 0 {
-			batch = batch[:uint64(len(batch))-(end-g.lowest+1)]
-		}
+	routed := len(batch) - 1
+	for routed > 0 && batch[routed].Round != 0 && !due {
+		routed--
+	}
+	if g.lowest > 0 && g.highest < batch[routed].Seq {
+		g.evicts = true // it lost the first of a batch and kept the last
+	}
+	if !g.evicts {
 		g.keep(batch, due)
 	}
-	g.lowest, g.highest, g.pushedTo = 0, 0, end
+	g.lowest, g.highest, g.pushedTo = 0, 0, batch[len(batch)-1].Seq
 	g.end()
 }
 
-// keep counts notifications that are pending now.
+// replayed notes that a replay has been pushed, up to which that Seq was published.
+func (g *gaps) replayed(seq uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lowest, g.highest, g.pushedTo = 0, 0, seq
+}
+
+// keep counts what a buffer that rejects has kept: all before the first loss.
 func (g *gaps) keep(batch []event.Notification, due bool) {
 	for i := range batch {
 		n := &batch[i]
+		if g.lowest > 0 && n.Seq >= g.lowest {
+			return
+		}
 		if n.Round != 0 && !due {
 			continue
 		}
@@ -165,39 +180,42 @@ func (g *gaps) passed(p *gap, n *event.Notification) {
 	if n.Seq > p.last {
 		p.last, p.gone = n.Seq, n.Kind == event.Delete
 	}
-	if p.settled() {
+	if g.settled(p) {
 		g.ending = append(g.ending, p)
 	}
 }
 
-// end ends the gaps that are settled, unless the listener may have something of
-// them in hand that it has not swept, or their losses are those of a push that has
-// not ended: then what that push keeps has not been counted.
+// end ends the gaps that are settled. While the listener may have something in hand
+// that it has not swept, those of a buffer that evicts stay: older notifications of
+// their objects may be there. Those of one that rejects stay until what is kept of
+// the push that lost them has been counted.
 func (g *gaps) end() {
-	if !g.swept && g.inHand.Load() == 0 {
+	if g.evicts && !g.swept && g.inHand.Load() == 0 {
 		return
 	}
-	open := g.ending[:0]
+	stay := g.ending[:0]
 	for _, p := range g.ending {
 		switch {
-		case g.byKey[p.key] != p || !p.settled():
-		case p.last > g.pushedTo:
-			open = append(open, p)
+		case g.byKey[p.key] != p || !g.settled(p):
+		case !g.evicts && p.last > g.pushedTo:
+			stay = append(stay, p)
 		default:
 			g.remove(p)
 		}
 	}
-	clear(g.ending[len(open):])
-	if g.ending = open; len(open) == 0 && cap(open) > maxFreeGaps {
+	clear(g.ending[len(stay):])
+	if g.ending = stay; len(stay) == 0 && cap(stay) > maxFreeGaps {
 		g.ending = nil
 	}
 }
 
 // settled reports whether the handler knows of no object, as it should, and every
-// notification of it that may still come begins with its creation: the newest that
-// it will never get is a delete, older ones that are pending have been counted, and
-// there are none. A buffer that evicts keeps nothing older than what it loses.
-func (p *gap) settled() bool { return p.known == nil && p.gone && p.kept == 0 }
+// notification of it that may still come begins with its creation. The newest that
+// it will never get is a delete, and nothing older is pending: of a buffer that
+// evicts because it loses the oldest, of one that rejects because none is counted.
+func (g *gaps) settled(p *gap) bool {
+	return p.known == nil && p.gone && (g.evicts || p.kept == 0)
+}
 
 // horizon returns a Seq above those of all gaps that are to be healed now.
 func (g *gaps) horizon() uint64 {
@@ -249,7 +267,7 @@ func (g *gaps) sweep(h *hand, popped bool) {
 	for i := range h.rest {
 		n := &h.rest[i]
 		p := g.byKey[event.KeyOf(n.Object())]
-		if p != nil && popped && g.rejects && n.Seq >= p.since {
+		if p != nil && popped && n.Seq >= p.since {
 			p.kept--
 		}
 		if p == nil || n.Seq > p.upTo && (p.state != lost || n.Seq <= p.first) {
@@ -264,11 +282,11 @@ func (g *gaps) sweep(h *hand, popped bool) {
 	g.end()
 }
 
-// popping notes that the listener is about to have more in hand.
-func (g *gaps) popping() {
+// hold notes whether all that the listener has in hand is swept: not while it pops.
+func (g *gaps) hold(swept bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.swept = false
+	g.swept = swept
 }
 
 // popped sweeps what has just been popped. All with a lower Seq have left the
@@ -309,12 +327,17 @@ func cached(cache func(event.Key) (event.Object, bool), key event.Key) event.Obj
 	return nil
 }
 
-// same reports whether two states are the same object.
+// same reports whether two states of an object are one: the same object or, of a type
+// that cannot be compared, of one resource version.
 func same(a, b event.Object) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return reflect.ValueOf(a).Comparable() && a == b
+	if reflect.ValueOf(a).Comparable() {
+		return a == b
+	}
+	version := a.GetResourceVersion()
+	return version != "" && version == b.GetResourceVersion()
 }
 
 // ready returns how many of the first notifications of rest were published before
@@ -424,7 +447,6 @@ func (g *gaps) remove(p *gap) {
 		return
 	}
 	g.any.Store(false)
-	g.swept = false
 	if g.peak > maxFreeGaps {
 		g.byKey, g.peak = nil, 0
 	}

@@ -20,6 +20,7 @@ const healBatch = 128
 // A healer is the scratch space for healing. Only the listener's goroutine uses it.
 type healer struct {
 	hand
+	swept bool // since the last pop
 	keys  []event.Key
 	calls []event.Notification
 }
@@ -30,9 +31,23 @@ func (l *Listener) popped(batch []event.Notification) (rest []event.Notification
 		l.inHand.Store(int64(len(batch)))
 		return batch
 	}
-	l.healer.rest = batch
+	l.healer.rest, l.healer.swept = batch, true
 	l.gaps.popped(&l.healer.hand)
-	return l.supersede()
+	rest = l.supersede()
+	l.healer.rest = nil
+	return rest
+}
+
+// atRest heals what it can before the listener pops again. It is called when nothing
+// is in hand.
+func (l *Listener) atRest() {
+	if l.gaps.any.Load() {
+		l.healIfIdle()
+	}
+	if l.healer.swept {
+		l.healer.swept = false
+		l.gaps.hold(false)
+	}
 }
 
 // ready heals what was lost before the first notification in hand, discards what
@@ -81,6 +96,7 @@ func (l *Listener) healIfIdle() {
 // delivered, so that what a gap says the handler knows is what it knows.
 func (l *Listener) heal(before uint64) {
 	for l.gaps.due(before) && !l.abandon.Load() {
+		l.healer.swept = true
 		l.p.readCache(func(upTo uint64) { l.healer.prepare(&l.gaps, before, upTo, l.p.o.Cache) })
 		l.supersede()
 		l.announce()

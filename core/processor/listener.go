@@ -147,10 +147,7 @@ func (l *Listener) run(sub Subscription) {
 	for n := sub.Pop(batch); n > 0; n = sub.Pop(batch) {
 		l.deliverAll(batch[:n])
 		clear(batch[:n])
-		if l.gaps.any.Load() {
-			l.healIfIdle()
-			l.gaps.popping()
-		}
+		l.atRest()
 	}
 	l.healIfIdle() // what was lost last, if the backlog was to be handled
 }
@@ -159,29 +156,30 @@ func (l *Listener) run(sub Subscription) {
 // discards what is left once the listener is to abandon.
 func (l *Listener) deliverAll(batch []event.Notification) {
 	last := batch[len(batch)-1].Seq
-	handled, panicked := 0, 0
 	rest := l.popped(batch)
 	for len(rest) > 0 && !l.abandon.Load() {
 		var ready int
-		rest, ready = l.ready(rest)
+		if rest, ready = l.ready(rest); ready == 0 {
+			continue
+		}
 		done, failed := l.deliver(rest[:ready])
-		handled += done
 		rest = rest[done:]
+		l.handled.Add(uint64(done))
 		if failed {
-			panicked++
+			l.panicked.Inc()
 			l.finish(&rest[0])
 			rest = rest[1:]
-			l.handled.Add(uint64(handled))
-			l.panicked.Add(uint64(panicked))
-			l.inHand.Store(int64(len(rest)))
-			handled, panicked = 0, 0
+		}
+		l.inHand.Store(int64(len(rest)))
+		if failed {
+			l.healer.swept = true // what is left is, and this may take long
+			l.gaps.hold(true)
 			l.afterPanic()
 		}
 	}
 	for _, n := range rest {
 		l.discarded(n, buffer.Closed)
 	}
-	l.handled.Add(uint64(handled))
 	l.reached.Store(last)
 	l.inHand.Store(0)
 }

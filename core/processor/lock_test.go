@@ -206,3 +206,25 @@ func TestARoundBeginsBeforeTheNextChange(t *testing.T) {
 		assert.Empty(t, never.take())
 	})
 }
+
+// TestTwoRoundsWhileSomebodyPublishes: nobody who is due in either misses its resync.
+func TestTwoRoundsWhileSomebodyPublishes(t *testing.T) {
+	eachFanout(t, Options{CheckPeriod: time.Second}, func(t *testing.T, p *Processor) {
+		two, three := &book{}, &book{}
+		join(t, p, two, ListenerOptions{Resync: 2 * time.Second})
+		join(t, p, three, ListenerOptions{Resync: 3 * time.Second})
+		p.Start(t.Context())
+		time.Sleep(time.Second)
+		goOn := make(chan struct{})
+		go p.Do(func(func([]event.Notification)) { <-goOn })
+		time.Sleep(time.Second)
+		require.True(t, p.ShouldResync(), "two is due")
+		time.Sleep(time.Second)
+		require.True(t, p.ShouldResync(), "three is due")
+		close(goOn)
+		publish(p, synced(1))
+		publish(p, synced(1))
+		assert.NotEmpty(t, two.take())
+		assert.NotEmpty(t, three.take())
+	})
+}

@@ -21,8 +21,8 @@
 // the loss it heals: it reads the cache and calls the handler with the present
 // state: an add, an update from the state delivered last, or a delete of which the
 // final state is unknown. Pending notifications of that key that are older are
-// then stale and discarded as superseded, so a handler never goes back in time. A
-// key is healed, however long the overload lasts, before the handler has been
+// then stale and discarded as superseded, so that no state is delivered after a newer
+// one. A key is healed, however long the overload lasts, before the handler has been
 // called more often than: the batch in hand, the capacity of the buffer, and once
 // for each key that was lost before it. Healing takes the cache lock, which no
 // publisher holds while it waits for room in a buffer: so healing never waits for
@@ -204,7 +204,8 @@ func New(o Options) *Processor {
 // Do runs change under the publish lock and gives it the function that
 // publishes a batch of notifications to all listeners. The slice given to
 // publish stays the caller's; its Seq fields, and the Round of items whose
-// Round is not 0, are set by publish.
+// Round is not 0, are set by publish. Before change writes an object again, it must
+// have published what it wrote of it before: healing may read the cache between.
 //
 // Afterwards it lets other goroutines run. Without that, a controller that
 // always finds more in the queue runs for a whole time slice while the
@@ -261,6 +262,9 @@ func (p *Processor) readCache(f func(upTo uint64)) {
 func (p *Processor) publish(batch []event.Notification) {
 	if p.fanout == nil {
 		panic("processor: publish before Start")
+	}
+	if len(batch) == 0 {
+		return
 	}
 	initial, seq := 0, p.seq.Load()
 	p.resolve(seq, false)
@@ -373,6 +377,7 @@ func (p *Processor) begin(l *Listener, initial iter.Seq[event.Object]) {
 	})
 	if initial != nil {
 		sub.Replay(l.replay(initial, p.seq.Load()))
+		l.gaps.replayed(p.seq.Load())
 	}
 	p.state.Lock()
 	synced := p.state.synced

@@ -65,19 +65,34 @@ func (p *Processor) ShouldResync() bool {
 			l.nextResync = now.Add(l.resync)
 		}
 	}
+	any := slices.Contains(due, true)
+	p.nextRound.Store(p.nextRound.Swap(nil).with(&round{listeners, due}))
 	p.state.Unlock()
-	p.nextRound.Store(&round{listeners, due})
 	if p.publishing.tryEnter() {
 		defer p.publishing.leave()
 		p.beginRound()
 	}
-	return slices.Contains(due, true)
+	return any
 }
 
 // A round says which listeners are due in a resync round.
 type round struct {
 	listeners []*Listener
 	due       []bool // by listener
+}
+
+// with returns the next round with the listeners that were due in r, which is nil or
+// has not begun, because their next resync is already counted from it.
+func (r *round) with(next *round) *round {
+	if r == nil {
+		return next
+	}
+	for i, l := range r.listeners {
+		if at := slices.Index(next.listeners, l); at >= 0 && r.due[i] {
+			next.due[at] = true
+		}
+	}
+	return next
 }
 
 // beginRound begins the round that ShouldResync has left, if there is one. The
