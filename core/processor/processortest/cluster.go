@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
-	"sync"
 
 	"go.uber.org/atomic"
 
@@ -45,18 +44,14 @@ type Cluster struct {
 	keys      []event.Key
 	cached    map[event.Key]*Object // written and read under the publish lock
 	version   atomic.Int64          // of the latest write; written under the publish lock
+	written   written
 	batch     []event.Notification
-
-	mu      sync.Mutex
-	deleted map[string]age // of the latest deletion by name; written by the publisher, read by views
 }
 
 // NewCluster returns an empty cluster of at most that many objects, over a new
 // processor with these options, its cache and a silent logger added.
 func NewCluster(objects int, o processor.Options) *Cluster {
-	c := &Cluster{
-		cached: map[event.Key]*Object{}, keys: make([]event.Key, objects), deleted: map[string]age{},
-	}
+	c := &Cluster{cached: map[event.Key]*Object{}, keys: make([]event.Key, objects)}
 	for i := range c.keys {
 		c.keys[i] = event.Key{Namespace: "n", Name: "object-" + strconv.Itoa(i)}
 	}
@@ -123,6 +118,7 @@ func (c *Cluster) apply(change Change) (n event.Notification, does bool) {
 	switch {
 	case change.Verb == Write:
 		obj := &Object{key.Name, int(c.version.Inc())}
+		c.written.write(obj)
 		c.cached[key] = obj
 		if !cached {
 			return event.Notification{Kind: event.Add, New: obj}, true
@@ -132,19 +128,11 @@ func (c *Cluster) apply(change Change) (n event.Notification, does bool) {
 		return n, false
 	case change.Verb == Delete:
 		delete(c.cached, key)
-		c.mu.Lock()
-		c.deleted[key.Name] = age(2*old.version + 1)
-		c.mu.Unlock()
+		c.written.delete(old)
 		return event.Notification{Kind: event.Delete, Old: old}, true
 	default:
 		return event.Notification{Kind: event.Update, Old: old, New: old, Round: 1}, true
 	}
-}
-
-func (c *Cluster) lastDeleted(name string) age {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.deleted[name]
 }
 
 // Random returns n random changes, two thirds of them writes.
