@@ -51,7 +51,7 @@ func (s subject[T]) pushUntilFull(capacity int) error {
 	f := s.newFeed(1, capacity)
 	var last <-chan struct{}
 	dst := make([]T, 1)
-	for k := range capacity + 3 {
+	for k := range capacity + scaled(20, 600) {
 		last = s.pushing(b, f.next(1))
 		synctest.Wait()
 		if waits := !closed(last); waits != (k >= capacity) {
@@ -172,6 +172,37 @@ func (s subject[T]) givesUpInTime() error {
 				return fmt.Errorf("%s, capacity %d: %w", c.name, capacity, err)
 			}
 		}
+	}
+	return s.bubble(func() error { return s.waitsAgain(scaled(300, 5000)) })
+}
+
+// waitsAgain has a push run out of time again and again, with ever more items and
+// with as many behind it that need not wait. After each pop a push must wait.
+func (s subject[T]) waitsAgain(rounds int) error {
+	const capacity = 2
+	b := s.tight(capacity, nil)
+	defer s.finish(b)
+	dst := make([]T, 1)
+	f := s.newFeed(0, 0)
+	b.Push(s.made(f.next(capacity)...))
+	lost := 0
+	for round := range rounds {
+		size := 1 + round%7
+		if round%50 == 49 {
+			size = 20 * round
+		}
+		f.pushed = nil
+		for push := range 3 {
+			began := time.Now()
+			b.Push(s.made(f.next(size)...))
+			if took := time.Since(began); push == 0 && took != s.timeout {
+				return fmt.Errorf("after %d losses and a pop, a push to a full buffer took %v, want %v",
+					lost, took, s.timeout)
+			}
+			lost += size
+		}
+		b.Pop(dst)
+		b.Push(s.made(f.next(1)...))
 	}
 	return nil
 }

@@ -10,10 +10,15 @@ import (
 	"informerlab/core/buffer"
 )
 
-// bound overfills buffers of all small capacities: alone, and in storms that
+// capacities returns the tiny ones, and others of all magnitudes up to most.
+func (s subject[T]) capacities(most int) []int {
+	return append(tiny[:len(tiny):len(tiny)], s.sizes(tiny[len(tiny)-1], most)...)
+}
+
+// bound overfills buffers of many capacities: alone, and in storms that
 // somebody watches.
 func (s subject[T]) bound() error {
-	for _, capacity := range tiny {
+	for _, capacity := range s.capacities(scaled(500, 64_000)) {
 		if err := s.bubble(func() error { return s.fillUp(capacity) }); err != nil {
 			return fmt.Errorf("capacity %d: %w", capacity, err)
 		}
@@ -84,7 +89,7 @@ func (s subject[T]) overfillTogether(capacity, perProducer int) error {
 
 // policy plays a history in which each way to overflow comes once.
 func (s subject[T]) policy() error {
-	for _, c := range tiny {
+	for _, c := range s.capacities(scaled(300, 10_000)) {
 		var steps []operation
 		for _, n := range []int{c, 1, 2, -1, 2, -2, 1, 3*c + 1, -c, c + 1, -1, c} {
 			if n > 0 {

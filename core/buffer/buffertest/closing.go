@@ -115,7 +115,7 @@ func (s subject[T]) closeTogether() error {
 // its consumption.
 func (s subject[T]) closeDrains() error {
 	return s.within(func() error {
-		for k, n := range edges {
+		for k, n := range append(edges[:len(edges):len(edges)], s.sizes(1500, scaled(3000, 1_000_000))...) {
 			for popped := k % 2; popped <= min(n, 2); popped += 2 {
 				if err := s.closeWithBacklog(n, popped); err != nil {
 					return fmt.Errorf("closed when %d of %d items had been popped: %w", popped, n, err)
@@ -221,7 +221,12 @@ func (s subject[T]) closeBeside(round int) error {
 	l := s.newLedger()
 	b := s.open(l.discard)
 	f := s.newFeed(1, 0)
-	batches := [][]T{s.made(f.next([]int{1, 3, 17, 40}[round%4])...), s.made(f.next(2)...)}
+	size := []int{1, 3, 17, 40}[round%4]
+	if round%8 == 7 {
+		size = s.sizes(128, 2048)[round/8%10]
+	}
+	steps := round % maxDelay * (1 + size/100) // the push of many takes longer
+	batches := [][]T{s.made(f.next(size)...), s.made(f.next(2)...)}
 	var ready atomic.Int32
 	start := func() {
 		for ready.Add(1); ready.Load() < 2; {
@@ -237,7 +242,7 @@ func (s subject[T]) closeBeside(round int) error {
 	})
 	others.Go(func() {
 		start()
-		for range round % maxDelay {
+		for range steps {
 			ready.Load()
 		}
 		b.Close()

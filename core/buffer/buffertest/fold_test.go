@@ -20,6 +20,8 @@ const (
 	keepsAbsorbed    fault = "keeps a reference to what was superseded"
 	mergesUncounted  fault = "does not count what it merges"
 	supersedesAsLost fault = "says of what is superseded that it has overflowed"
+	ignoresNamespace fault = "ignores the namespace of a key"
+	joinsKey         fault = "joins namespace and name without a border"
 )
 
 // A fold is a coalescing twin: a list of entries and a map of the newest ones.
@@ -58,6 +60,7 @@ func folds(f fault) (Variant, func()) {
 }
 
 func newFold[T any](f fault, p buffer.Params[T]) *fold[T] {
+	changeKeys(f, &p)
 	t := &fold[T]{fault: f, params: p, waiting: list.New(), newest: map[event.Key]*list.Element{}}
 	t.changed = sync.NewCond(&t.mu)
 	return t
@@ -77,7 +80,8 @@ func (f *fold[T]) Push(items []T) {
 		}
 		key := f.params.Key(item)
 		element := f.newest[key]
-		if element == nil || f.fault == neverMerges {
+		most, overwhelmed := f.fault.beyond(mergesAmong)
+		if element == nil || f.fault == neverMerges || overwhelmed && f.count > most {
 			f.add(key, item)
 			continue
 		}

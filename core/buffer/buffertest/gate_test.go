@@ -23,6 +23,10 @@ const (
 	timesEveryPush   fault = "sets a timer for each push"
 	keepsDropped     fault = "keeps a reference to what it dropped"
 	refusesAsDropped fault = "says of what Close cuts off that it has overflowed"
+	losesNewestFirst fault = "discards the newest first of what a push loses"
+	losesAmidPush    fault = "loses items from the middle of a push"
+	keepsLastOfPush  fault = "keeps the last of a push and what waited before"
+	hidesBehindHook  fault = "does not count what waits while the hook is called"
 )
 
 // A gate is a bounded twin: a slice, one lock and one condition for all.
@@ -38,6 +42,7 @@ type gate[T any] struct {
 	evicting int // pushes that are calling the hook, for what they have dropped
 	dropped  []T // keepsDropped
 	drops    atomic.Int64
+	lost     int
 
 	asleep    bool
 	highWater int
@@ -73,6 +78,7 @@ func newGate[T any](f fault, p buffer.Params[T]) *gate[T] {
 	case ignoresTimeout:
 		p.Timeout *= 2
 	}
+	p.Capacity = capacityOf(f, p.Capacity)
 	g := &gate[T]{fault: f, params: p}
 	g.changed = sync.NewCond(&g.mu)
 	return g
@@ -91,6 +97,12 @@ func (g *gate[T]) Push(items []T) {
 		lost = g.evict(items)
 	case g.params.Policy == buffer.DropNewest:
 		room := min(len(items), g.params.Capacity-len(g.items))
+		if g.fault == keepsLastOfPush {
+			items = slices.Concat(items[len(items)-room:], items[:len(items)-room])
+		}
+		if kept := 1; g.fault == losesAmidPush && room > kept && room+kept < len(items) {
+			items = slices.Concat(items[:room-kept], items[len(items)-kept:], items[room-kept:len(items)-kept])
+		}
 		if g.fault == dropsWholePush && room < len(items) {
 			room = 0
 		}
@@ -107,6 +119,11 @@ func (g *gate[T]) Push(items []T) {
 	if g.fault == keepsDropped && why == buffer.Overflow {
 		g.dropped = append(g.dropped, lost...)
 	}
+	if g.fault == losesNewestFirst {
+		lost = slices.Clone(lost)
+		slices.Reverse(lost)
+	}
+	g.lost += len(lost)
 	g.evicting++
 	g.wake()
 	g.mu.Unlock()
@@ -151,7 +168,8 @@ func (g *gate[T]) evict(items []T) (lost []T) {
 // wait puts the items in as there is room and returns how many found some.
 func (g *gate[T]) wait(items []T) (n int) {
 	var timer *time.Timer
-	late := false
+	most, hasty := g.fault.beyond(waitsNoMore)
+	late := hasty && g.lost > most
 	start := func() {
 		if timer == nil && g.params.Policy == buffer.BlockTimeout {
 			timer = time.AfterFunc(g.params.Timeout, func() {
@@ -235,6 +253,9 @@ func (g *gate[T]) Close() {
 func (g *gate[T]) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.fault == hidesBehindHook && g.evicting > 0 {
+		return 0
+	}
 	return len(g.items)
 }
 

@@ -146,7 +146,7 @@ func (s subject[T]) weigh() error {
 	defer s.finish(b)
 	gauged := b.(buffer.Gauged)
 	var before, grown int
-	total := 10_000
+	total := scaled(10_000, 1_000_000)
 	referring := s.object != nil // then items take memory of their own
 	if referring {
 		total = 3000

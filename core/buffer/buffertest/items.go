@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"weak"
 
 	"informerlab/core/buffer"
@@ -117,20 +118,22 @@ type change struct {
 }
 
 const (
-	maxKeys    = 1 << 7
-	numberBits = 27 // of first and last
+	maxKeys    = 1 << 17
+	numberBits = 22 // of first and last
 	maxNumber  = 1<<numberBits - 1
+	kindShift  = 2 * numberBits
+	keyShift   = kindShift + 2
 	// keyed tells the id of a change from a plain one, which has a key of its own.
 	keyed = 1 << 63
 )
 
 func (c change) id() uint64 {
-	return keyed | uint64(c.key)<<56 | uint64(c.kind)<<54 | c.first<<numberBits | c.last
+	return keyed | uint64(c.key)<<keyShift | uint64(c.kind)<<kindShift | c.first<<numberBits | c.last
 }
 
 func changeOf(id uint64) (c change, isChange bool) {
 	return change{
-		key: int(id >> 56 & (maxKeys - 1)), kind: event.Kind(id >> 54 & 3),
+		key: int(id >> keyShift & (maxKeys - 1)), kind: event.Kind(id >> kindShift & 3),
 		first: id >> numberBits & maxNumber, last: id & maxNumber,
 	}, id&keyed != 0
 }
@@ -143,20 +146,51 @@ func identity(id uint64) uint64 {
 	return id
 }
 
+// namespaces are those of the keys: each name is in both.
+var namespaces = [2]string{"default", "kube-system"}
+
+// keyOf returns the key of an item. Neighbours differ in the namespace only.
 func keyOf(id uint64) event.Key {
 	if c, isChange := changeOf(id); isChange {
-		return event.Key{Namespace: "shared", Name: strconv.Itoa(c.key)}
+		return event.Key{Namespace: namespaces[c.key&1], Name: longName(c.key / 2)}
 	}
-	return event.Key{Name: strconv.FormatUint(id, 10)}
+	return event.Key{Namespace: namespaces[id&1], Name: strconv.FormatUint(id/2, 10)}
+}
+
+// maxName is how long a name can be in Kubernetes, numberLen how much of a long
+// name tells it from others.
+const (
+	maxName   = 253
+	numberLen = 5
+)
+
+// numberAt is where long names have their number: at the end, where they begin,
+// and between.
+var numberAt = [...]int{maxName - numberLen, 0, 120, 60, 200, 30, 90}
+
+// longName returns name number n, below 100,000. Names differ in at most ten
+// places, which is in the last one if the numbers differ by 1 and the first is
+// even.
+func longName(n int) string {
+	name := []byte(strings.Repeat("x", maxName))
+	at := numberAt[n/2%len(numberAt)]
+	for k := at + numberLen - 1; k >= at; k-- {
+		name[k] = '0' + byte(n%10)
+		n /= 10
+	}
+	return string(name)
 }
 
 // merged is what the suite lets become of two items of a key. It has all the
 // outcomes: an add that is deleted was nothing, a mark is kept, as are two plain
-// items, and else the result stands for both.
+// items, and else the result stands for both. Items of different keys never
+// reach a sound buffer's Merge: next is lost then, so that all laws see it.
 func merged(pending, next uint64) (uint64, buffer.Outcome) {
 	p, changes := changeOf(pending)
 	n, _ := changeOf(next)
 	switch {
+	case p.key != n.key || !changes && pending != next:
+		return pending, buffer.Merged
 	case !changes || p.kind == 0 || n.kind == 0:
 		return 0, buffer.Keep
 	case p.kind == event.Add && n.kind == event.Delete:
@@ -207,6 +241,16 @@ func producerOf(id uint64) uint64 { return id >> producerShift }
 // edges are the sizes of batches that come before, at and after the sizes at
 // which rings wrap, chunks end and storage grows.
 var edges = []int{0, 1, 2, 3, 7, 8, 9, 127, 128, 129, 1023, 1024, 1025}
+
+// sizes returns sizes of all magnitudes from above least to above most: for each
+// doubling one just beyond it, and one at random before the next.
+func (s subject[T]) sizes(least, most int) (sizes []int) {
+	rng := rand.New(rand.NewPCG(s.seed, 11))
+	for n := least; n <= most; n *= 2 {
+		sizes = append(sizes, n+1, n+2+rng.IntN(n))
+	}
+	return sizes
+}
 
 // mostly returns an edge, small ones more often.
 func mostly(rng *rand.Rand) int {

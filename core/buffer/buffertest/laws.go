@@ -36,6 +36,9 @@ func generalLaws[T any]() []law[T] {
 			"Push only reads its slice and keeps nothing of it; Pop writes only the items it returns."},
 		{"length", all, subject[T].length,
 			"Len is exact at rest, and never negative or beyond what was pushed while in use."},
+		{"length asked", holds, subject[T].lengthAsked,
+			"Len counts every item that was pushed and is popped later: " +
+				"a consumer that pops and reads 0 has all that was pushed by then."},
 		{"two doors", all, subject[T].twoDoors,
 			"Every pushed item leaves once, by Pop or by Discard."},
 		{"accounting", all, subject[T].accounting,
@@ -43,7 +46,8 @@ func generalLaws[T any]() []law[T] {
 		{"producers", holds, subject[T].orderAmongProducers,
 			"Each producer's items stay in order among others'; pushes that do not overlap stay in order."},
 		{"linearizable", all, subject[T].linearizable,
-			"Calls that overlap come out as if each had happened at one instant between its begin and its end."},
+			"Calls that overlap come out as if each had happened at one instant between its begin and its end: " +
+				"without a bound a push is never seen in part."},
 		{"wake-up", holds, subject[T].wakeUp,
 			"A push ends a waiting Pop unaided, also if it comes as the consumer goes to sleep."},
 		{"isolation", all, subject[T].isolation,
@@ -68,7 +72,8 @@ func generalLaws[T any]() []law[T] {
 		{"collectability", all, subject[T].collectability,
 			"No item that has left is reachable through the buffer, also while it is idle or others wait."},
 		{"footprint", all, subject[T].footprint,
-			"A drained buffer keeps no more memory than its Variant promises."},
+			"A drained buffer keeps no more memory than its Variant promises, " +
+				"after any burst, and nothing of what has passed."},
 		{"gauges", all, subject[T].gauges,
 			"Gauges tell the memory, the longest backlog, the merges and the wake-ups that there were."},
 		{"nothing held", holdsNothing, subject[T].nothingHeld,
@@ -85,10 +90,14 @@ func boundedLaws[T any]() []law[T] {
 		{"loss before successor", overflows, subject[T].lossBeforeSuccessor,
 			"A lost item is discarded before any later one of its producer can be popped: " +
 				"a consumer that meets this one knows of the loss."},
+		{"loss order", overflows, subject[T].lossOrder,
+			"A push loses the oldest items that wait, and when all those have left its own first ones, or it loses " +
+				"its own last ones; it discards the oldest first."},
 		{"blocking", blocks, subject[T].blocking,
 			"Push waits exactly while there is no room, piece by piece; while there is room it sets no timer."},
 		{"timeout", givesUp, subject[T].givesUpInTime,
-			"A push that has waited for Params.Timeout discards what has not found room, and returns then."},
+			"A push that has waited for Params.Timeout discards what has not found room, and returns then; " +
+				"after a pop the next one waits again."},
 	}
 }
 
@@ -96,6 +105,8 @@ func coalescingLaws[T any]() []law[T] {
 	return []law[T]{
 		{"merge table", coalesces, subject[T].mergeTable,
 			"Of two items of a key that waits, Merge decides; next is discarded, or both, for that reason."},
+		{"keys", coalesces, subject[T].keysApart,
+			"Keys are equal only if all bytes of namespace and name are, and items merge however many keys wait."},
 		{"position", coalesces, subject[T].position,
 			"A key keeps the place of its first item: it neither jumps ahead nor starves, whatever is hot."},
 		{"in hand", coalesces, subject[T].inHand,

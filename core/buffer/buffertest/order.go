@@ -14,6 +14,10 @@ import (
 // around a small backlog, so that the same storage is passed many times, then
 // up a large one and down again.
 func (s subject[T]) order() error {
+	large := scaled(20_000, 1_500_000)
+	if s.object == nil {
+		large = max(large, 130_000) // integers take less time
+	}
 	for _, phase := range []struct {
 		name           string
 		around, pushed int
@@ -23,6 +27,8 @@ func (s subject[T]) order() error {
 		{"around a small backlog", 24, scaled(500, 10000), 9},
 		{"around a large backlog", 1500, scaled(2000, 60000), 1025},
 		{"up and down", 4500, scaled(5000, 50000), 1025},
+		// It gets to about 0.7 times that backlog.
+		{"up a very large backlog and down", large, large, 1025},
 	} {
 		err := s.within(func() error { return s.walk(phase.around, phase.pushed, phase.maxPush) })
 		if err != nil {
@@ -76,7 +82,7 @@ func (s subject[T]) batch() error {
 		consumer := s.consume(b, 128, func(items []T) { popped.Add(int64(len(items))) })
 		defer consumer.closeAndWait()
 		pushed := 0
-		for _, n := range edges {
+		for _, n := range append(edges[:len(edges):len(edges)], s.sizes(1500, scaled(3000, 50_000))...) {
 			b.Push(s.run(uint64(pushed+1), n))
 			pushed += n
 			synctest.Wait()
@@ -90,7 +96,7 @@ func (s subject[T]) batch() error {
 }
 
 // slices checks that nobody sees what a slice holds outside the calls and the
-// items that are meant.
+// items that are meant, whether others wait before them or not.
 func (s subject[T]) slices() error {
 	return s.within(func() error {
 		const margin = 3
@@ -98,11 +104,18 @@ func (s subject[T]) slices() error {
 		defer s.finish(b)
 		next := uint64(1)
 		mark := s.item(1 << 40)
-		for _, n := range edges[1:] {
+		sizes := append(edges[1:len(edges):len(edges)], s.sizes(1250, scaled(2500, 160_000))...)
+		for k := range 2 * len(sizes) {
+			n := sizes[k/2]
+			if k%2 > 0 {
+				b.Push(s.run(next, 1))
+				next++
+			}
 			frame := s.run(1<<41, n+2*margin) // the pushed slice with room before and behind
 			batch := frame[margin : margin+n]
 			first := next
 			next = s.fill(batch, next)
+			before := k % 2
 			b.Push(batch)
 			for k, item := range frame {
 				want := first + uint64(k-margin)
@@ -114,7 +127,7 @@ func (s subject[T]) slices() error {
 				}
 				frame[k] = mark // the caller uses its slice again
 			}
-			if err := s.popInto(b, first, n, mark); err != nil {
+			if err := s.popInto(b, first-uint64(before), before+n, mark); err != nil {
 				return fmt.Errorf("push of %d, then its slice overwritten: %w", n, err)
 			}
 		}

@@ -194,7 +194,7 @@ type feed struct {
 
 const (
 	feedKeys  = 16 // of each producer, at most
-	feedShift = 24 // a producer's numbers begin here
+	feedShift = 19 // a producer's numbers begin here
 )
 
 func (s subject[T]) newFeed(producer, limit int) *feed {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"testing/synctest"
 	"time"
 
@@ -40,6 +42,86 @@ func (s subject[T]) linearizable() error {
 		s.seed = seed
 		if err := s.explain(h, subject[T].rehearse); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
+		}
+	}
+	if s.traits.Bound == buffer.ByCapacity || !s.holds() {
+		return nil // a push may go in piece by piece
+	}
+	if err := s.stormy(1, func(s subject[T], _ int) error { return s.pushWhole(scaled(40, 1500)) }); err != nil {
+		return err
+	}
+	if testing.Short() || s.object != nil || s.traits.Order == buffer.PerProducer {
+		return nil
+	}
+	return s.stormy(1, func(s subject[T], _ int) error { return s.pushAtOnce(6, 60_000) })
+}
+
+// pushAtOnce lets producers push batches that take long, so that those who wait for
+// a mutex come to be served in turn, and looks whether each comes out in one piece.
+func (s subject[T]) pushAtOnce(rounds, size int) error {
+	b := s.open(nil)
+	id := func(producer, round, left int) uint64 {
+		return uint64(1+producer*rounds+round)<<producerShift | uint64(left)
+	}
+	var producers sync.WaitGroup
+	for p := range s.producers() {
+		batches := make([][]T, rounds)
+		for round := range batches {
+			for left := size >> round; left > 0; left-- {
+				batches[round] = append(batches[round], s.item(id(p, round, left)))
+			}
+		}
+		producers.Go(func() {
+			for _, batch := range batches {
+				b.Push(batch)
+			}
+		})
+	}
+	last := id(0, 0, 1)
+	var wrong error
+	consumer := s.consume(b, 1000, func(items []T) {
+		for _, id := range s.ids(items) {
+			if left := uint32(last); wrong == nil && left > 1 && id != last-1 {
+				wrong = fmt.Errorf("an item of another push came before the last %d of a push", left-1)
+			}
+			last = id
+		}
+	})
+	producers.Wait()
+	consumer.closeAndWait()
+	return wrong
+}
+
+// pushWhole pushes batches of all sizes while the consumer looks all the time. When
+// it finds the first item of one, the others must be there.
+func (s subject[T]) pushWhole(rounds int) error {
+	b := s.open(nil)
+	defer s.finish(b)
+	rng := rand.New(rand.NewPCG(s.seed, 15))
+	batches := make(chan []T)
+	var producer sync.WaitGroup
+	producer.Go(func() {
+		for batch := range batches {
+			b.Push(batch)
+		}
+	})
+	defer producer.Wait()
+	defer close(batches)
+	dst := make([]T, 1000)
+	for round := range rounds {
+		size := 2 + rng.IntN(2<<(round%scaled(9, 12)))
+		batches <- s.run(1, size)
+		for looks := 1; b.Len() == 0; looks++ {
+			if looks%256 == 0 {
+				runtime.Gosched()
+			}
+		}
+		popped := b.Pop(dst[:1])
+		if n := b.Len(); n != size-popped {
+			return fmt.Errorf("of a push of %d one item was popped when Len was %d", size, n)
+		}
+		for popped < size {
+			popped += b.Pop(dst)
 		}
 	}
 	return nil

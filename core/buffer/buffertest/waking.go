@@ -20,7 +20,7 @@ func (s subject[T]) wakeUp() error {
 	if err := s.bubble(s.wakeFromSleep); err != nil {
 		return err
 	}
-	budget := time.Duration(scaled(15, 400)) * time.Millisecond
+	budget := time.Duration(scaled(25, 500)) * time.Millisecond
 	if err := s.within(func() error { return s.dozing(budget) }); err != nil {
 		return fmt.Errorf("a push just as the consumer goes to sleep: %w", err)
 	}
@@ -108,6 +108,7 @@ func (s subject[T]) dozing(budget time.Duration) error {
 	})
 	defer consumer.closeAndWait()
 	rng := rand.New(rand.NewPCG(s.seed, 2))
+	const back = 32 // much less keeps it asleep, much more keeps it from the point
 	began := time.Now()
 	var wakeUps uint64
 	for k := int64(0); k%64 != 0 || time.Since(began) < budget; k++ {
@@ -122,9 +123,9 @@ func (s subject[T]) dozing(budget time.Duration) error {
 		}
 		delay(lead.Load())
 		b.Push(item)
-		step := rng.Int64N(16)
+		step := rng.Int64N(3) // many small steps up to the point, a large one back
 		if now := gauged.Gauges().WakeUps; now > wakeUps {
-			wakeUps, step = now, -step
+			wakeUps, step = now, -rng.Int64N(back)
 		}
 		lead.Store(min(maxLead, max(-maxLead, lead.Load()+step)))
 	}
