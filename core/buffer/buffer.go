@@ -13,6 +13,12 @@
 //   - two doors: every pushed item leaves by exactly one of two doors, Pop or
 //     the Discard hook; at rest pushed = popped + discarded + Len.
 //   - order: items leave in the order of Traits.Order.
+//   - loss order: a push loses the oldest pending items, or its own last ones, and
+//     discards the oldest first.
+//   - length asked: a consumer that pops, and reads 0 from Len, has received all
+//     items of the pushes that had returned by then, except those discarded.
+//   - keys: two items may be merged only if namespace and name of their keys are
+//     equal in all bytes; they are merged however many keys are pending.
 //   - wake-up: a push makes a waiting Pop return, without any further push.
 //   - close: Close releases blocked pushers; later pushes go to Discard with
 //     reason Closed; Pop drains what is left and then returns 0 for ever.
@@ -50,7 +56,8 @@ type Buffer[T any] interface {
 	// goroutine, any number of times, before or during any other call.
 	Close()
 	// Len returns the number of waiting items. It is approximate while the
-	// buffer is in use and exact at rest. Any goroutine may call it.
+	// buffer is in use and exact at rest. Any goroutine may call it. It is never
+	// less than the number of items of returned pushes that are popped later.
 	Len() int
 }
 
@@ -97,6 +104,12 @@ func (r Reason) String() string {
 // called concurrently. An item that overflows is discarded before any item that
 // waits then, or that its producer pushes after it, can be popped: a consumer that
 // has handled all that it got knows of all that it lost.
+//
+// An item that overflows is either one of those being pushed, or the oldest pending
+// item. Of one push the overflowing items are discarded oldest first. Those of the
+// push itself are its first ones, if the buffer made room by evicting and everything
+// older has left, or its last ones, which did not fit. So no item is kept between
+// two lost ones of one push. Listeners rely on this when they heal.
 type Discard[T any] func(item T, why Reason)
 
 // An Outcome is what merging two items of one key gave.

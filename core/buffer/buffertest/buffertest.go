@@ -20,10 +20,10 @@
 //
 //	                      Loss          Bound     Blocks   laws beside the general ones
 //	unbounded             lossless      unbounded no
-//	drop-newest, -oldest  drops ...     capacity  no       bound, policy, loss before successor
+//	drop-newest, -oldest  drops ...     capacity  no       bound, policy, loss order, ...
 //	block                 lossless      capacity  yes      bound, blocking
 //	block-timeout         drops newest  capacity  yes      bound, policy, blocking, timeout, ...
-//	coalescing            coalesces     keys      no       merge table, position, convergence, ...
+//	coalescing            coalesces     keys      no       merge table, keys, position, convergence, ...
 //	null                  drops all     nothing   no       nothing held; few of the general ones
 //
 // The general laws give a bounded buffer more room than it needs and a
@@ -39,6 +39,10 @@
 // linearizable, checked by porcupine (Horn and Kroening, Faster Linearizability
 // Checking via P-compositionality, 2015, is its method). Fuzz has bytes decide
 // on histories of either kind.
+//
+// Faults that only large numbers bring out are looked for with sizes of all
+// magnitudes: of backlogs up to a million, batches, bursts, capacities, losses, keys
+// and the length of their names. With -short they are smaller.
 //
 // What blocks, what is idle and what time it takes is proved in testing/synctest
 // bubbles. What only parallel threads can show runs outside them, bounded by
