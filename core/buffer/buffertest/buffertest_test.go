@@ -102,7 +102,6 @@ var brokenTwins = []struct {
 	{folds, discardsPending, "merge table"},
 	{folds, keepsCancelled, "cancel"},
 	{folds, ignoresNamespace, "keys"},
-	{folds, ignoresNamespace, "order"},
 	{folds, joinsKey, "keys"},
 	{folds, losesDeletes, "convergence"},
 	{folds, keepsAbsorbed, "collectability"},

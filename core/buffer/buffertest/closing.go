@@ -114,6 +114,7 @@ func (s subject[T]) closeTogether() error {
 // closeDrains closes with a backlog of every edge size, at several points of
 // its consumption.
 func (s subject[T]) closeDrains() error {
+	s.patience *= largePatience
 	return s.within(func() error {
 		for k, n := range append(edges[:len(edges):len(edges)], s.sizes(1500, scaled(3000, 1_000_000))...) {
 			for popped := k % 2; popped <= min(n, 2); popped += 2 {

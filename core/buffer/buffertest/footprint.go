@@ -3,7 +3,6 @@ package buffertest
 import (
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"informerlab/core/buffer"
 )
@@ -33,7 +32,7 @@ func (s subject[T]) footprint() error {
 	if err := s.within(s.bursts); err != nil || !s.holds() {
 		return err
 	}
-	s.patience += 10 * time.Second // a sound buffer may need some on a busy machine
+	s.patience *= largePatience
 	return s.within(s.flood)
 }
 

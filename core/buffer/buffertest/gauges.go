@@ -33,7 +33,9 @@ func (s subject[T]) gauges() error {
 	if err := s.bubble(s.countWakeUps); err != nil {
 		return err
 	}
-	if err := s.within(s.weigh); err != nil {
+	large := s
+	large.patience *= largePatience
+	if err := large.within(large.weigh); err != nil {
 		return err
 	}
 	return s.within(s.gaugesInUse)

@@ -138,13 +138,13 @@ func (w *lossWatch) popped(ids []uint64, floor uint64) {
 func (s subject[T]) overflowBeside(capacity, pushes int) error {
 	s.timeout = 3 * time.Millisecond
 	var w lossWatch
-	rng := rand.New(rand.NewPCG(s.seed, 13))
-	nap := func(most int) {
+	rng := rand.New(rand.NewPCG(s.seed, 13)) // guarded by w.mu
+	random := func(most int) int {
 		w.mu.Lock()
-		d := time.Duration(rng.IntN(most)) * time.Millisecond
-		w.mu.Unlock()
-		time.Sleep(d)
+		defer w.mu.Unlock()
+		return rng.IntN(most)
 	}
+	nap := func(most int) { time.Sleep(time.Duration(random(most)) * time.Millisecond) }
 	b := s.tight(capacity, func(item T, why buffer.Reason) {
 		nap(2)
 		if why == buffer.Overflow {
@@ -169,7 +169,7 @@ func (s subject[T]) overflowBeside(capacity, pushes int) error {
 	}()
 	f := s.newFeed(0, 0)
 	for range pushes {
-		batch := f.next(1 + rng.IntN(2*min(capacity, 8)+2))
+		batch := f.next(1 + random(2*min(capacity, 8)+2))
 		w.mu.Lock()
 		w.first = batch[0]
 		w.mu.Unlock()

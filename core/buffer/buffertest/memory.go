@@ -47,6 +47,7 @@ func (s subject[T]) collectability() error {
 	if s.object == nil {
 		return nil
 	}
+	s.patience *= largePatience
 	for _, way := range []struct {
 		name    string
 		backlog int // how many items wait before the first is popped

@@ -18,6 +18,7 @@ func (s subject[T]) order() error {
 	if s.object == nil {
 		large = max(large, 130_000) // integers take less time
 	}
+	s.patience *= largePatience
 	for _, phase := range []struct {
 		name           string
 		around, pushed int

@@ -91,6 +91,10 @@ func (s subject[T]) bubble(f func() error) error {
 	}
 }
 
+// largePatience multiplies the patience where a sound buffer has millions of items
+// to move, which takes some seconds on a busy machine.
+const largePatience = 6
+
 var errStuck = errors.New("stuck: something spins or waits for ever")
 
 // within runs f in a goroutine and returns its error, or errStuck when the
