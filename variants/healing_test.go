@@ -250,7 +250,7 @@ func (s *shop) differs(h *shopper) error {
 func TestHealingIsBounded(t *testing.T) {
 	seeds := uint64(40)
 	if testing.Short() {
-		seeds = 4
+		seeds = 1
 	}
 	for _, spec := range []string{"drop-oldest", "drop-newest", "block-timeout,timeout=3ms"} {
 		for _, capacity := range []int{1, 3, 64, 300} {

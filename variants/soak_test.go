@@ -19,7 +19,7 @@ import (
 
 var (
 	soakFor   = flag.Duration("soak", 0, "for how long TestSoak overloads each buffer; 0 = not at all")
-	simulated = flag.Duration("simulated", time.Minute, "for how long TestSimulatedSoak does, in simulated time")
+	simulated = flag.Duration("simulated", time.Minute, "the same of TestSimulatedSoak; a sixth of it with -short")
 )
 
 // soaked are the buffers that bound what is pending, by capacity or by keys.
@@ -31,9 +31,13 @@ var soaked = []string{
 // TestSimulatedSoak overloads a slow handler with objects that come and go under
 // names that never return. Memory must not grow.
 func TestSimulatedSoak(t *testing.T) {
+	d := *simulated
+	if testing.Short() {
+		d /= 6
+	}
 	for _, spec := range soaked {
 		t.Run(spec, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { soak(t, spec, *simulated) })
+			synctest.Test(t, func(t *testing.T) { soak(t, spec, d) })
 		})
 	}
 }
@@ -82,7 +86,7 @@ func soak(t *testing.T, spec string, d time.Duration) {
 		limit += 256 << 10
 	}
 	assert.LessOrEqual(t, float64(late), limit)
-	for now := during; now.Pending+now.InHand+now.Gaps > 0; now = l.Stats() {
+	for now := during; now.Pending+now.InHand+now.Gaps+now.Healing > 0; now = l.Stats() {
 		time.Sleep(100 * time.Millisecond)
 	}
 	s.processor.Stop()

@@ -144,7 +144,7 @@ func (h panicky) OnGap(keys []event.Key)          { h.shopper.OnGap(keys); h.may
 func TestWildBuffers(t *testing.T) {
 	seeds := uint64(40)
 	if testing.Short() {
-		seeds = 6
+		seeds = 3
 	}
 	for _, evicts := range []bool{true, false} {
 		for seed := range seeds {

@@ -109,7 +109,10 @@ func (r Reason) String() string {
 // item. Of one push the overflowing items are discarded oldest first. Those of the
 // push itself are its first ones, if the buffer made room by evicting and everything
 // older has left, or its last ones, which did not fit. So no item is kept between
-// two lost ones of one push. Listeners rely on this when they heal.
+// two lost ones of one push. A buffer always does the one or always the other. When
+// it discards an item, Len counts everything pushed before that is neither lost nor
+// popped; and when a push that lost something returns, something is pending or has
+// been popped since it began. Listeners rely on this when they heal.
 type Discard[T any] func(item T, why Reason)
 
 // An Outcome is what merging two items of one key gave.

@@ -52,7 +52,7 @@ func (s *Sampler) Sample(now time.Time) []Backlog {
 	for _, l := range listeners {
 		seq := s.p.seq.Load()
 		b := Backlog{Listener: l, Stats: l.Stats()}
-		if b.Pending+b.InHand+b.Gaps > 0 {
+		if b.Pending+b.InHand+b.Gaps+b.Healing > 0 {
 			marks[l] = append(thinned(s.unpassed(&b)), mark{now, seq, b.Replayed + b.Routed})
 			b.Age = now.Sub(marks[l][0].at)
 		}

@@ -19,7 +19,10 @@ type Stats struct {
 	Discarded [buffer.NumReasons]uint64
 
 	Healed uint64 // calls that told a state of which notifications were discarded; in no sum
-	Gaps   uint64 // keys that are still to be healed, or are being healed
+	Gaps   uint64 // keys that are still to be healed
+	// Healing counts the healing calls that are to be made before Gaps goes down
+	// again: those that were prepared together and have not returned.
+	Healing uint64
 	// Tracked counts Gaps and the keys that have been healed while older
 	// notifications of them may still be pending.
 	Tracked uint64
@@ -56,7 +59,7 @@ func (l *Listener) Stats() Stats {
 		Healed:   l.healed.Load(),
 	}
 	s.Gaps, s.Tracked = l.gaps.counts()
-	s.Gaps += uint64(l.healing.Load())
+	s.Healing = uint64(l.healing.Load())
 	if sub != nil {
 		s.Routed, s.Pending = sub.Routed(), uint64(sub.Len())
 	}
