@@ -19,9 +19,9 @@ import (
 //	                │ └───────────────▶ open ────────────────┘  │
 //	                └──────────────── file ─────────────────────┘
 //
-// A gap also ends, from any state, as soon as the object is known not to exist,
-// the handler knows of none, and nothing of it is pending that says otherwise:
-// objects that come and go under names that never return leave nothing behind.
+// A gap also ends, from any state, as soon as the object does not exist, the handler
+// knows of none, and no pending notification of it is older than its deletion. So
+// objects that come and go under names that never return leave no gap behind.
 type gap struct {
 	state gapState
 	// last is the newest notification that has been lost or superseded, and gone
@@ -30,12 +30,11 @@ type gap struct {
 	last  uint64
 	first uint64 // Seq of the first notification lost; lost only
 	// upTo is the Seq up to which notifications of the object are stale, because
-	// the handler has been told of a newer state; 0 = none is. everything = as
-	// long as the change under way lasts.
+	// the handler has received a newer state; 0 = none is. everything = as long as
+	// the change under way lasts.
 	upTo uint64
-	// known is the state that the handler has been told of when it has handled
-	// all that was published before first (lost), or that it was healed to
-	// (open, healed); nil = it knows of no object.
+	// known is the state that the handler has after everything published before
+	// first (lost), or that it was healed to (open, healed); nil = no object.
 	known event.Object
 	// kept counts the pending notifications from Seq since on, of a buffer that
 	// rejects; those of one that evicts are newer than all that it lost.
@@ -65,7 +64,8 @@ const maxFreeGaps = healBatch
 // gaps are the objects that a listener has to heal and those that it has healed.
 // There is at most one for each cached key, for each key of which a notification or
 // a healing call is pending or in hand, and for each deleted key whose deletion the
-// handler has not been told. The publisher files and expects; the listener's goroutine takes and passes.
+// handler has not received. The publisher calls file, pushed, replayed and resolve;
+// the listener's goroutine calls the rest.
 type gaps struct {
 	mu    sync.Mutex
 	byKey map[event.Key]*gap
@@ -94,9 +94,9 @@ type gaps struct {
 	any atomic.Bool
 }
 
-// file notes that n was lost, while everything up to now has been published or is
-// being pushed. Of several losses of one object the first says what the handler
-// knows.
+// file records that n was lost, while everything up to now has been published or is
+// being pushed. Of several losses of one object the first determines what the
+// handler knows.
 func (g *gaps) file(n *event.Notification, now uint64) {
 	key := event.KeyOf(n.Object())
 	g.mu.Lock()
@@ -106,7 +106,7 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 		}
 		g.highest = max(g.highest, n.Seq)
 	} else {
-		g.evicts = true // it waited
+		g.evicts = true // n was pending
 	}
 	p := g.byKey[key]
 	switch {
@@ -122,7 +122,7 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 	g.mu.Unlock()
 }
 
-// lose notes a loss in a gap.
+// lose records a loss in a gap.
 func (g *gaps) lose(p *gap, n *event.Notification) {
 	// One that is healed may be lost again; one that is lost began earlier if the
 	// losses of one push are reported in another order than that of publication.
@@ -133,8 +133,9 @@ func (g *gaps) lose(p *gap, n *event.Notification) {
 	g.passed(p, n)
 }
 
-// pushed notes that a batch has been pushed, counts what of it is kept, and ends the
-// gaps that its losses have settled. due says whether sync notifications are routed.
+// pushed records that a batch has been pushed, counts what a rejecting buffer kept of
+// it, and ends the gaps that its losses have settled. due says whether sync
+// notifications are routed to the listener.
 func (g *gaps) pushed(batch []event.Notification, due bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -152,7 +153,7 @@ func (g *gaps) pushed(batch []event.Notification, due bool) {
 	g.end()
 }
 
-// replayed notes that a replay has been pushed, up to which that Seq was published.
+// replayed records that a replay has been pushed; seq was the last Seq published.
 func (g *gaps) replayed(seq uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -175,7 +176,7 @@ func (g *gaps) keep(batch []event.Notification, due bool) {
 	}
 }
 
-// passed notes that n, of the gap's object, will never reach the handler.
+// passed records that n, of the gap's object, will never reach the handler.
 func (g *gaps) passed(p *gap, n *event.Notification) {
 	if n.Seq > p.last {
 		p.last, p.gone = n.Seq, n.Kind == event.Delete
@@ -185,10 +186,10 @@ func (g *gaps) passed(p *gap, n *event.Notification) {
 	}
 }
 
-// end ends the gaps that are settled. While the listener may have something in hand
-// that it has not swept, those of a buffer that evicts stay: older notifications of
-// their objects may be there. Those of one that rejects stay until what is kept of
-// the push that lost them has been counted.
+// end ends the gaps that are settled. While the listener may have unswept
+// notifications in hand, the gaps of an evicting buffer stay, because older
+// notifications of their objects may be among them. Those of a rejecting buffer stay
+// until the kept part of the push that lost them has been counted.
 func (g *gaps) end() {
 	if g.evicts && !g.swept && g.inHand.Load() == 0 {
 		return
@@ -209,10 +210,10 @@ func (g *gaps) end() {
 	}
 }
 
-// settled reports whether the handler knows of no object, as it should, and every
-// notification of it that may still come begins with its creation. The newest that
-// it will never get is a delete, and nothing older is pending: of a buffer that
-// evicts because it loses the oldest, of one that rejects because none is counted.
+// settled reports whether the handler correctly knows of no object, and the next
+// notification of it, if any, is its creation: the newest one that will never be
+// delivered is a delete, and no older one is pending. An evicting buffer loses the
+// oldest first; of a rejecting one the pending ones are counted.
 func (g *gaps) settled(p *gap) bool {
 	return p.known == nil && p.gone && (g.evicts || p.kept == 0)
 }
@@ -235,14 +236,14 @@ func (g *gaps) due(before uint64) bool {
 }
 
 // take marks at most n gaps that began before that Seq, oldest first, as healed to
-// the state that tell returns: up to the Seq upTo, or, with everything, for as long
-// as the change under way lasts. Then it sweeps what is in hand.
-func (g *gaps) take(n int, before, upTo uint64, hand *hand, tell func(key event.Key, known event.Object) event.Object) {
+// the state that present returns: up to the Seq upTo, or, with everything, for as long
+// as the change under way lasts. Then it sweeps the hand.
+func (g *gaps) take(n int, before, upTo uint64, h *hand, present func(key event.Key, known event.Object) event.Object) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for ; n > 0 && g.firstLost() < before; n-- {
 		p := g.ring(lost).next
-		p.known, p.upTo = tell(p.key, p.known), upTo
+		p.known, p.upTo = present(p.key, p.known), upTo
 		if upTo == everything {
 			g.move(p, open)
 		} else {
@@ -250,18 +251,18 @@ func (g *gaps) take(n int, before, upTo uint64, hand *hand, tell func(key event.
 		}
 		g.ending = append(g.ending, p)
 	}
-	g.sweep(hand, false)
+	g.sweep(h, false)
 }
 
-// A hand is what the listener has popped and not yet handled.
+// A hand is the part of a popped batch that is not yet handled.
 type hand struct {
 	rest  []event.Notification
 	stale []event.Notification // taken out of rest, to be discarded
 }
 
-// sweep takes out of hand what is stale, or will be because something older of the
-// same object is yet to be healed, and ends the gaps that only that kept. popped
-// says that it has just been popped.
+// sweep removes stale notifications from the hand, and those that will be stale
+// because an older loss of the same object is yet to be healed, and ends the gaps that
+// only they kept. popped means that the hand has just been popped.
 func (g *gaps) sweep(h *hand, popped bool) {
 	fresh := h.rest[:0]
 	for i := range h.rest {
@@ -282,15 +283,15 @@ func (g *gaps) sweep(h *hand, popped bool) {
 	g.end()
 }
 
-// hold notes whether all that the listener has in hand is swept: not while it pops.
+// hold records whether everything in hand is swept. It is not while the listener pops.
 func (g *gaps) hold(swept bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.swept = swept
 }
 
-// popped sweeps what has just been popped. All with a lower Seq have left the
-// buffer and the listener's hands.
+// popped sweeps a batch that has just been popped. All notifications with a lower Seq
+// have left the buffer and have been handled or discarded.
 func (g *gaps) popped(h *hand) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -305,8 +306,8 @@ func (g *gaps) heal(p *gap, upTo uint64) {
 	g.move(p, healed)
 }
 
-// resolve gives open gaps their upTo, if the change under way has ended or has since
-// moved on from the state that the handler was told. The publish lock is held.
+// resolve gives open gaps their upTo, if the change under way has ended or the cache
+// has moved on from the state that the handler received. Both locks are held.
 func (g *gaps) resolve(upTo uint64, ended bool, cache func(event.Key) (event.Object, bool)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -360,7 +361,7 @@ func (g *gaps) firstLost() uint64 {
 }
 
 // forget ends the gaps of which no stale notification can come: all that were
-// published before that Seq have left the buffer and the listener's hands.
+// published before that Seq have been handled or discarded.
 func (g *gaps) forget(before uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -28,9 +28,20 @@
 // publisher holds while it waits for room in a buffer: so healing never waits for
 // a handler. A listener remembers at most one entry for each cached key, for each
 // key of which a notification or a healing call is pending or in hand, and for each
-// deleted key whose deletion the handler has not been told, whatever comes and goes
-// meanwhile. Healing calls are counted beside the account, and never flagged as initial. A buffer that
-// discards for want of room must keep the law of loss order in package buffer.
+// deleted key whose deletion the handler has not received, whatever comes and goes
+// meanwhile. Healing calls are counted beside the account, and never flagged as
+// initial. A buffer that discards for want of room must keep the law of loss order in
+// package buffer.
+//
+// Where this differs from client-go (tools/cache/shared_informer.go) on purpose:
+// what a closed listener has not yet handled is counted as discarded instead of
+// vanishing; an initial add that is discarded or makes its handler panic counts
+// as finished, so that HasSynced does not hang on it (kubernetes#129024); a
+// handler may remove itself or others while the processor shuts down; a pause
+// after a panic ends early if the listener is removed and abandons its backlog;
+// listeners are served in the order of their registration instead of in map order; a
+// handler that is added while a publisher waits for room joins later, instead of
+// keeping its caller waiting.
 //
 // # Locks
 //
@@ -43,14 +54,6 @@
 // If it reads during a change, the states read are newer than what has been
 // published: then all that this change publishes of these objects is stale, unless
 // the cache moves on before it ends.
-//
-// Where this differs from client-go (tools/cache/shared_informer.go) on purpose:
-// what a closed listener has not yet handled is counted as discarded instead of
-// vanishing; an initial add that is discarded or makes its handler panic counts
-// as finished, so that HasSynced does not hang on it (kubernetes#129024); a
-// handler may remove itself or others while the processor shuts down; a pause
-// after a panic ends early if the listener is removed and abandons its backlog; listeners are served in
-// the order of their registration instead of in map order.
 package processor
 
 import (
@@ -173,7 +176,7 @@ type Processor struct {
 	healing  bool // some listener has healed during it
 
 	seq    atomic.Uint64 // of the last notification published; written under both locks
-	pushed atomic.Uint64 // of the last one that all listeners have got; written by the publisher
+	pushed atomic.Uint64 // of the last one pushed to all listeners; written by the publisher
 	lossy  atomic.Bool   // some buffer has lost something; set once, by the publisher
 
 	state struct {
@@ -234,8 +237,7 @@ func (p *Processor) endChange() {
 	p.caching.leave()
 }
 
-// resolve lets listeners that have healed during the change know what became of
-// it. Both locks are held.
+// resolve settles what listeners have healed during the change. Both locks are held.
 func (p *Processor) resolve(upTo uint64, ended bool) {
 	if !p.healing {
 		return
@@ -297,7 +299,7 @@ func (p *Processor) push(batch []event.Notification) {
 	p.fanout.Publish(batch)
 }
 
-// count lets listeners that have lost something know that a batch has been pushed.
+// count notifies listeners that have gaps that a batch has been pushed.
 func (p *Processor) count(batch []event.Notification) {
 	for _, l := range p.listeners() {
 		if l.gaps.any.Load() {
