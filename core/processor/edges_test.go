@@ -205,12 +205,6 @@ func (s slowly) Publish(batch []event.Notification) {
 	time.Sleep(20 * time.Second)
 }
 
-type thing struct{ name, version string }
-
-func (o *thing) GetNamespace() string       { return "n" }
-func (o *thing) GetName() string            { return o.name }
-func (o *thing) GetResourceVersion() string { return o.version }
-
 type recorder struct {
 	told   *[]string
 	during func()
