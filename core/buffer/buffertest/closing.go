@@ -223,8 +223,8 @@ func (s subject[T]) closeBeside(round int) error {
 	b := s.open(l.discard)
 	f := s.newFeed(1, 0)
 	size := []int{1, 3, 17, 40}[round%4]
-	if round%8 == 7 {
-		size = s.sizes(128, 2048)[round/8%10]
+	if round%16 == 15 {
+		size = s.sizes(128, 2048)[round/16%scaled(4, 10)]
 	}
 	steps := round % maxDelay * (1 + size/100) // the push of many takes longer
 	batches := [][]T{s.made(f.next(size)...), s.made(f.next(2)...)}

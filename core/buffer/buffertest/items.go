@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"weak"
 
 	"informerlab/core/buffer"
@@ -152,6 +153,9 @@ var namespaces = [2]string{"default", "kube-system"}
 // keyOf returns the key of an item. Neighbours differ in the namespace only.
 func keyOf(id uint64) event.Key {
 	if c, isChange := changeOf(id); isChange {
+		if names := firstNames(); c.key/2 < len(names) {
+			return event.Key{Namespace: namespaces[c.key&1], Name: names[c.key/2]}
+		}
 		return event.Key{Namespace: namespaces[c.key&1], Name: longName(c.key / 2)}
 	}
 	return event.Key{Namespace: namespaces[id&1], Name: strconv.FormatUint(id/2, 10)}
@@ -167,6 +171,15 @@ const (
 // numberAt is where long names have their number: at the end, where they begin,
 // and between.
 var numberAt = [...]int{maxName - numberLen, 0, 120, 60, 200, 30, 90}
+
+// firstNames returns the long names that most checks need.
+var firstNames = sync.OnceValue(func() []string {
+	names := make([]string, 128)
+	for n := range names {
+		names[n] = longName(n)
+	}
+	return names
+})
 
 // longName returns name number n, below 100,000. Names differ in at most ten
 // places, which is in the last one if the numbers differ by 1 and the first is

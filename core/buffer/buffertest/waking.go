@@ -20,9 +20,11 @@ func (s subject[T]) wakeUp() error {
 	if err := s.bubble(s.wakeFromSleep); err != nil {
 		return err
 	}
-	budget := time.Duration(scaled(15, 300)) * time.Millisecond
-	for _, keepThreads := range []bool{false, true} {
-		if err := s.within(func() error { return s.dozing(budget, keepThreads) }); err != nil {
+	budget := time.Duration(scaled(20, 500)) * time.Millisecond
+	began := time.Now()
+	for round := 0; round < 4 || time.Since(began) < budget; round++ {
+		s.seed++
+		if err := s.within(func() error { return s.dozing(32 << (round % 3)) }); err != nil {
 			return fmt.Errorf("a push just as the consumer goes to sleep: %w", err)
 		}
 	}
@@ -89,15 +91,19 @@ func (s subject[T]) pingPong(rounds int) error {
 // dozing pushes one item after the other as the consumer comes back for more:
 // earlier if the last push had to wake it, else a little later. So pushes gather
 // about the one point of Pop that matters, between the last look at an empty buffer
-// and the announcement that the consumer sleeps. If both sides keep their threads,
-// they do not come to run one after the other on one, where no push can come at that
-// point; where threads are slow to wake, it is better that they do not.
-func (s subject[T]) dozing(budget time.Duration, keepThreads bool) error {
+// and the announcement that the consumer sleeps. It is for few pushes: after some
+// more both sides mostly run one after the other on the same thread, where no push
+// comes at that point, and it has to begin anew with another consumer.
+func (s subject[T]) dozing(pushes int64) error {
 	b := s.open(nil)
 	gauged, ok := b.(buffer.Gauged)
 	if !ok {
 		return nil // the law "gauges" says so
 	}
+	const (
+		maxLead  = 1000 // longer than a Pop or a Push takes, in steps of some nanoseconds
+		mostLead = 50   // at the beginning, either way
+	)
 	// lead is by how many steps the push comes after the consumer, or before it if
 	// it is negative.
 	var popped, lead atomic.Int64
@@ -106,79 +112,34 @@ func (s subject[T]) dozing(budget time.Duration, keepThreads bool) error {
 			popped.Load()
 		}
 	}
-	yield := 256 // spins
-	if keepThreads {
-		yield = 2048
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if keepThreads {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-		}
-		s.drain(b, 1, func([]T) {
-			popped.Add(1)
-			delay(-lead.Load())
-		})
-	}()
-	defer consumer[T]{b, done}.closeAndWait()
-	aim := aim{rng: rand.New(rand.NewPCG(s.seed, 2)), doubles: keepThreads}
+	consumer := s.consume(b, 1, func([]T) {
+		popped.Add(1)
+		delay(-lead.Load())
+	})
+	defer consumer.closeAndWait()
+	rng := rand.New(rand.NewPCG(s.seed, 2))
+	lead.Store(rng.Int64N(2*mostLead) - mostLead)
 	began := time.Now()
-	for k := int64(0); k%64 != 0 || time.Since(began) < budget; k++ {
+	var wakeUps uint64
+	for k := range pushes {
 		item := s.run(uint64(k+1), 1)
 		for spins := 1; popped.Load() < k; spins++ {
-			if spins%yield != 0 {
+			if spins%256 != 0 {
 				continue
 			}
-			if runtime.Gosched(); time.Since(began) > budget+s.patience/2 {
+			if runtime.Gosched(); time.Since(began) > s.patience/2 {
 				return fmt.Errorf("the consumer still waits after push %d; Len is %d", k, b.Len())
 			}
 		}
-		lead.Store(aim.next(gauged.Gauges().WakeUps))
+		step := rng.Int64N(3)
+		if now := gauged.Gauges().WakeUps; now > wakeUps {
+			wakeUps, step = now, -rng.Int64N(32)
+		}
+		lead.Store(min(maxLead, max(-maxLead, lead.Load()+step)))
 		delay(lead.Load())
 		b.Push(item)
 	}
 	return nil
-}
-
-// maxLead is longer than a Pop or a Push takes, in steps of some nanoseconds, and
-// maxWait longer than a thread needs to wake.
-const (
-	maxLead = 1000
-	maxWait = 1 << 16
-)
-
-// An aim finds the lead at which a push just has to wake the consumer, or just has
-// not: by many small steps up and larger ones down.
-type aim struct {
-	rng     *rand.Rand
-	doubles bool // steps down double while they do not help
-	lead    int64
-	wakeUps uint64
-	row     int // of pushes that had to wake
-}
-
-// next returns the lead of the next push, if there have been so many wake-ups.
-func (a *aim) next(wakeUps uint64) int64 {
-	least := int64(-maxLead)
-	step := a.rng.Int64N(3)
-	if a.doubles {
-		least = -maxWait
-		step += max(0, -a.lead-maxLead/2) / 16 // back to where it matters
-	}
-	if wakeUps > a.wakeUps {
-		if a.wakeUps = wakeUps; a.doubles {
-			a.row = min(a.row+1, 12)
-		}
-		step = -a.rng.Int64N(32 << a.row)
-	} else {
-		a.row = 0
-	}
-	a.lead = min(maxLead, max(least, a.lead+step))
-	return a.lead
 }
 
 // arrival lets producers push single items at random distances, around the time
