@@ -20,7 +20,10 @@ func (s subject[T]) wakeUp() error {
 	if err := s.bubble(s.wakeFromSleep); err != nil {
 		return err
 	}
-	budget := time.Duration(scaled(20, 500)) * time.Millisecond
+	budget := time.Duration(scaled(15, 400)) * time.Millisecond
+	if s.traits.Order == buffer.PerProducer || s.traits.Producers == buffer.One {
+		budget = time.Duration(scaled(120, 1500)) * time.Millisecond // it has no lock
+	}
 	began := time.Now()
 	for round := 0; round < 4 || time.Since(began) < budget; round++ {
 		s.seed++
