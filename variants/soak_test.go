@@ -57,7 +57,7 @@ func TestSoak(t *testing.T) {
 // compare after a quarter of its time, when maps may still grow to their final size:
 // it allows 256 KiB more, which the entries of 2,000 keys exceed.
 func soak(t *testing.T, spec string, d time.Duration) {
-	const alive, growth, settles = 200, 1.2, 30 * time.Second
+	const alive, growth, settles = 2000, 1.2, 30 * time.Second
 	fanout, _, err := variants.Fanout(spec)
 	require.NoError(t, err)
 	s := newShop(rand.New(rand.NewPCG(1, 0)), fanout)

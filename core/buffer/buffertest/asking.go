@@ -12,8 +12,8 @@ import (
 // lengthAsked has the consumer ask for Len between two pops, with room for all and
 // with next to none.
 func (s subject[T]) lengthAsked() error {
-	return s.stormy(scaled(1, 15), func(s subject[T], limit int) error {
-		return s.askWhilePopping(limit, scaled(60, 1500))
+	return s.stormy(scaled(1, 8), func(s subject[T], limit int) error {
+		return s.askWhilePopping(limit, scaled(60, 250))
 	})
 }
 

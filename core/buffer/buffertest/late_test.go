@@ -234,7 +234,7 @@ var lateTwins = []struct {
 	{lates, givesBackOnce, "footprint", []int{1}, []int{2, 5, 9}},
 	{lates, keepsLarge, "slices", []int{1500, 2000}, []int{10_000, 100_000}},
 	{lates, showsInParts, "linearizable", nil, []int{60, 130, 200, 500, 1000}},
-	{lates, forgetsLarge, "close drains", []int{3000, 4000}, []int{100_000, 900_000}},
+	{lates, forgetsLarge, "close drains", []int{3000, 4000}, []int{100_000, 150_000}},
 	{strands, pinsDropped, "footprint", []int{1}, []int{3, 100, 1000}},
 	{dropNewest, holdsTenthMore, "bound", []int{64, 100}, []int{1000, 5000}},
 	{block, holdsTenthMore, "bound", []int{64, 128}, []int{1000}},
