@@ -75,6 +75,7 @@ func soak(t *testing.T, spec string, d time.Duration) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
+	s.publish(1000, func() { s.change(4*alive, alive) }) // so that the cache is full
 	warm := min(d/4, settles)
 	early := overload(warm)
 	late := overload(d - warm)

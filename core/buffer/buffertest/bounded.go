@@ -89,7 +89,7 @@ func (s subject[T]) overfillTogether(capacity, perProducer int) error {
 
 // policy plays a history in which each way to overflow comes once.
 func (s subject[T]) policy() error {
-	for _, c := range s.capacities(scaled(300, 10_000)) {
+	for _, c := range s.capacities(scaled(300, 1000)) { // what one pop of a history takes
 		var steps []operation
 		for _, n := range []int{c, 1, 2, -1, 2, -2, 1, 3*c + 1, -c, c + 1, -1, c} {
 			if n > 0 {
