@@ -18,7 +18,8 @@ func (s subject[T]) capacities(most int) []int {
 // bound overfills buffers of many capacities: alone, and in storms that
 // somebody watches.
 func (s subject[T]) bound() error {
-	for _, capacity := range s.capacities(scaled(500, 64_000)) {
+	s.patience *= largePatience
+	for _, capacity := range s.capacities(scaled(500, 12_000)) {
 		if err := s.bubble(func() error { return s.fillUp(capacity) }); err != nil {
 			return fmt.Errorf("capacity %d: %w", capacity, err)
 		}
