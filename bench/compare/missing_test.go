@@ -25,7 +25,7 @@ type contestant struct {
 
 const openLoad = "steady:rate=50000"
 
-// recordedOf returns a run of so many blocks. Where a latency is missing the
+// recordedOf returns a run of that number of blocks. Where a latency is missing the
 // generator was late; a contestant without a latency was not measured at all.
 func recordedOf(blocks int, all ...contestant) *run.Recorded {
 	r := &run.Recorded{}

@@ -28,7 +28,7 @@ func detail(t *testing.T, r *worker.Result, unit string) float64 {
 }
 
 // TestSpinMakesRunsLonger injects a slowdown of a hundredfold and finds a tenth of it
-// at least, by the clock and by processor time.
+// at least, in wall time and in processor time.
 func TestSpinMakesRunsLonger(t *testing.T) {
 	for _, procs := range []int{1, 2} {
 		realtime.Attempt(t, 5, func(time.Duration) error {

@@ -76,7 +76,7 @@ func TestAllKindsKnowTheStage(t *testing.T) {
 		pump = "buffer.(*Reference[go.shape.interface {}]).pump"
 	)
 	s := prepared(t, ours(t, "reference"), "saturate:listeners=2,events=50000")
-	realtime.Attempt(t, 5, func(time.Duration) error { // a profiler takes samples by the clock
+	realtime.Attempt(t, 5, func(time.Duration) error { // a profiler samples in wall time
 		return stagesOf(t, profiles(t, s, 300*time.Millisecond), map[string]string{
 			take: "listener", push: "reflector", pump: "pump"})
 	})

@@ -20,8 +20,8 @@ type Stats struct {
 
 	Healed uint64 // calls that told a state of which notifications were discarded; in no sum
 	Gaps   uint64 // keys that are still to be healed
-	// Healing counts the healing calls that are to be made before Gaps goes down
-	// again: those that were prepared together and have not returned.
+	// Healing counts the healing calls that have been prepared and have not
+	// returned. Like Handled, it moves in steps of a batch.
 	Healing uint64
 	// Tracked counts Gaps and the keys that have been healed while older
 	// notifications of them may still be pending.

@@ -24,8 +24,8 @@ import (
 // long is a workload of which one run takes minutes.
 const long = "steady:rate=1000,seconds=600"
 
-// marked returns the processes that have a variable in their environment, but for
-// this one and those that have ended.
+// marked returns the processes that have a variable in their environment, except this
+// one and those that have ended.
 func marked(variable string) (pids []int) {
 	paths, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is right
 	for _, path := range paths {

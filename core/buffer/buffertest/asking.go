@@ -17,8 +17,8 @@ func (s subject[T]) lengthAsked() error {
 	})
 }
 
-// A question is what the consumer asked: after so many pops Len was that, and of
-// each producer so many items had been pushed.
+// A question records one call of Len by the consumer: the number of items popped
+// before it, the length it returned, and the number of items pushed by each producer.
 type question struct {
 	popped, length int
 	pushed         [numProducers + 1]uint64

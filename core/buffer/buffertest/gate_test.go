@@ -26,7 +26,7 @@ const (
 	losesNewestFirst fault = "discards the newest first of what a push loses"
 	losesAmidPush    fault = "loses items from the middle of a push"
 	keepsLastOfPush  fault = "keeps the last of a push and what waited before"
-	hidesBehindHook  fault = "does not count what waits while the hook is called"
+	hidesBehindHook  fault = "does not count pending items while the hook is called"
 )
 
 // A gate is a bounded twin: a slice, one lock and one condition for all.

@@ -26,7 +26,7 @@ const (
 	holdsTenthMore fault = "holds a tenth more than a capacity over"
 	holdsAtMost    fault = "never holds more than"
 	waitsNoMore    fault = "lets no push wait any more when its losses pass"
-	readsPrefix    fault = "compares so many bytes of a name:"
+	readsPrefix    fault = "compares only the first bytes of a name:"
 	mergesAmong    fault = "does not merge with more keys waiting than"
 )
 
