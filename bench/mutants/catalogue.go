@@ -34,11 +34,11 @@ var catalogue = []Mutant{{
 	What: "a key string is formatted for each write of the cache",
 	File: "core/indexer/indexer.go",
 	Edits: []Edit{{
-		`	key := event.KeyOf(obj)
+		`	key := event.KeyOf(c.Object)
 	e := x.items[key]
 	if e == nil {
 `,
-		`	key := event.KeyOf(obj)
+		`	key := event.KeyOf(c.Object)
 	e := x.items[key]
 	if e == nil || fmt.Sprintf("%s/%s", key.Namespace, key.Name) == "" {
 `,
@@ -50,13 +50,13 @@ var catalogue = []Mutant{{
 	What: "an object is taken out of its index and put back, though its place is the same",
 	File: "core/indexer/indexer.go",
 	Edits: []Edit{{
-		`	if slices.Equal(values, e.values[i]) {
-		return
-	}
-	ix.remove`,
-		"	ix.remove",
+		"		if first < i || !slices.Equal(values, e.values[i]) {\n",
+		"		if true {\n",
+	}, {
+		"		if !slices.Equal(x.scratch[i], e.values[i]) {\n",
+		"		if true {\n",
 	}},
-	Guilty: []string{"core/indexer.(*Indexer).reindex"},
+	Guilty: []string{"core/indexer.(*Indexer).put"},
 	Buffer: "ring", Workload: one, Kind: worker.CPUProfile,
 }, {
 	Name: "clock-per-call",
@@ -91,9 +91,9 @@ var catalogue = []Mutant{{
 	File: "core/processor/listener.go",
 	Edits: []Edit{{
 		`		clear(batch[:n])
-		l.healIfIdle()`,
+		l.atRest()`,
 		`		clear(batch)
-		l.healIfIdle()`,
+		l.atRest()`,
 	}},
 	Guilty: []string{"core/processor.(*Listener).run"},
 	Buffer: "reference", Workload: one, Kind: worker.CPUProfile,

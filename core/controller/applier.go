@@ -115,9 +115,9 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 		case c.Rejected != nil:
 			a.reject(c, publish)
 		case c.Delete:
-			a.add(deleted(c, deltas[i].FinalStateUnknown), publish)
+			deleted(a.next(publish), c, deltas[i].FinalStateUnknown)
 		default:
-			a.add(a.written(c, &deltas[i]), publish)
+			a.written(a.next(publish), c, &deltas[i])
 		}
 	}
 	a.flush(publish)
@@ -129,14 +129,13 @@ func (a *Applier) applyPlain(deltas []queue.Delta, publish func([]event.Notifica
 func (a *Applier) replaceAll(list *queue.List, publish func([]event.Notification)) {
 	changes, gone := a.indexer.Replace(list.Items, list.ResourceVersion, list.Kept...)
 	for _, obj := range gone {
-		n := event.Notification{Old: obj, Kind: event.Delete, Flags: event.FinalStateUnknown}
-		a.add(n, publish)
+		*a.next(publish) = event.Notification{Old: obj, Kind: event.Delete, Flags: event.FinalStateUnknown}
 	}
 	for i := range changes {
 		if c := &changes[i]; c.Rejected != nil {
 			a.reject(c, publish)
 		} else {
-			a.add(a.written(c, nil), publish)
+			a.written(a.next(publish), c, nil)
 		}
 	}
 	a.flush(publish)
@@ -152,29 +151,29 @@ func (a *Applier) reject(c *indexer.Change, publish func([]event.Notification)) 
 
 func (a *Applier) syncAll(publish func([]event.Notification)) {
 	for _, obj := range a.indexer.List() {
-		a.add(event.Notification{Old: obj, New: obj, Kind: event.Update, Round: syncRound}, publish)
+		*a.next(publish) = event.Notification{Old: obj, New: obj, Kind: event.Update, Round: syncRound}
 	}
 	a.flush(publish)
 }
 
-// deleted tells of a removal. The last state is seldom the one that the cache
-// held, which is what handlers were told.
-func deleted(c *indexer.Change, unknown bool) event.Notification {
-	n := event.Notification{Old: c.Object, New: c.Old, Kind: event.Delete}
+// deleted makes n, which is zero, the notification of a removal. The last state is
+// seldom the one that the cache held, which handlers know.
+func deleted(n *event.Notification, c *indexer.Change, unknown bool) {
+	n.Old, n.New, n.Kind = c.Object, c.Old, event.Delete
 	if c.Old == nil {
 		n.New = event.Tombstone(event.KeyOf(c.Object))
 	}
 	if unknown {
 		n.Flags = event.FinalStateUnknown
 	}
-	return n
 }
 
-// written tells of a write, by d if it is not nil. An update is a sync if it did
-// not change the resource version, as that of an object that a relist found
-// unchanged. A blank version proves nothing: then only a resync is a sync.
-func (a *Applier) written(c *indexer.Change, d *queue.Delta) event.Notification {
-	n := event.Notification{Old: c.Old, New: c.Object, Kind: event.Update}
+// written makes n, which is zero, the notification of a write, by d if it is not
+// nil. An update is a sync if it did not change the resource version, as that of an
+// object that a relist found unchanged. A blank version proves nothing: then only a
+// resync is a sync.
+func (a *Applier) written(n *event.Notification, c *indexer.Change, d *queue.Delta) {
+	n.Old, n.New, n.Kind = c.Old, c.Object, event.Update
 	switch {
 	case c.Old == nil:
 		n.Kind = event.Add
@@ -186,14 +185,16 @@ func (a *Applier) written(c *indexer.Change, d *queue.Delta) event.Notification 
 			n.Round = syncRound
 		}
 	}
-	return n
 }
 
-func (a *Applier) add(n event.Notification, publish func([]event.Notification)) {
-	a.batch = append(a.batch, n)
+// next returns the place of one more notification in the batch, with all fields
+// zero. It publishes the batch before if that is full.
+func (a *Applier) next(publish func([]event.Notification)) *event.Notification {
 	if len(a.batch) >= publishBatch {
 		a.flush(publish)
 	}
+	a.batch = append(a.batch, event.Notification{})
+	return &a.batch[len(a.batch)-1]
 }
 
 func (a *Applier) flush(publish func([]event.Notification)) {

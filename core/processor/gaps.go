@@ -26,7 +26,11 @@ type gap struct {
 	state gapState
 	// last is the newest notification that has been lost or superseded, and gone
 	// says that it was a delete.
-	gone  bool
+	gone bool
+	// kept counts the pending notifications from Seq since on, of a buffer that
+	// rejects; those of one that evicts are newer than all that it lost.
+	kept  int32
+	since uint64
 	last  uint64
 	first uint64 // Seq of the first notification lost; lost only
 	// upTo is the Seq up to which notifications of the object are stale, because
@@ -36,10 +40,6 @@ type gap struct {
 	// known is the state that the handler has after everything published before
 	// first (lost), or that it was healed to (open, healed); nil = no object.
 	known event.Object
-	// kept counts the pending notifications from Seq since on, of a buffer that
-	// rejects; those of one that evicts are newer than all that it lost.
-	kept  int
-	since uint64
 
 	key        event.Key
 	prev, next *gap // of the same state, in a ring
@@ -58,8 +58,9 @@ const (
 // everything, as a Seq, is after all that will ever be published.
 const everything = math.MaxUint64
 
-// maxFreeGaps is how many gaps are kept for reuse: what one batch of healing frees.
-const maxFreeGaps = healBatch
+// maxSlab is how many gaps are allocated at once at most, and how many are kept for
+// reuse when there is none left: 13 KiB, what one batch of healing frees.
+const maxSlab = healBatch
 
 // gaps are the objects that a listener has to heal and those that it has healed.
 // There is at most one for each cached key, for each key of which a notification or
@@ -73,8 +74,7 @@ type gaps struct {
 	// rings are the gaps by state: lost by first, healed by upTo, ascending.
 	rings [gapStates]gap
 	waits int  // gaps that are lost
-	free  *gap // by next
-	frees int
+	free  *gap // for reuse, by next
 	// lowest and highest are the Seqs of the first and the last notification that
 	// were lost of the batch that is being pushed; 0 = none was. pushedTo is the Seq
 	// up to which batches have been pushed and their kept notifications counted.
@@ -205,7 +205,7 @@ func (g *gaps) end() {
 		}
 	}
 	clear(g.ending[len(stay):])
-	if g.ending = stay; len(stay) == 0 && cap(stay) > maxFreeGaps {
+	if g.ending = stay; len(stay) == 0 && cap(stay) > maxSlab {
 		g.ending = nil
 	}
 }
@@ -392,16 +392,17 @@ func (g *gaps) ring(state gapState) *gap {
 
 // add makes a gap that is lost from that Seq on.
 func (g *gaps) add(key event.Key, first uint64) *gap {
-	p := g.free
-	if p == nil {
-		p = new(gap)
-	} else {
-		g.free, p.next = p.next, nil
-		g.frees--
-	}
 	if g.byKey == nil {
 		g.byKey = map[event.Key]*gap{}
 	}
+	if g.free == nil {
+		slab := make([]gap, min(maxSlab, 1+len(g.byKey)))
+		for i := range slab {
+			slab[i].next, g.free = g.free, &slab[i]
+		}
+	}
+	p := g.free
+	g.free = p.next
 	p.key, p.first = key, first
 	g.byKey[key] = p
 	g.peak = max(g.peak, len(g.byKey))
@@ -434,21 +435,18 @@ func (g *gaps) move(p *gap, state gapState) {
 	g.link(p, state)
 }
 
-// remove ends a gap. A map keeps the size that it had, so a large one is dropped
-// when it is empty.
+// remove ends a gap. A map keeps the size that it had, and a slab lives as long as one
+// gap of it, so if there were many, all memory is dropped with the last of them.
 func (g *gaps) remove(p *gap) {
 	g.unlink(p)
 	delete(g.byKey, p.key)
-	*p = gap{}
-	if g.frees < maxFreeGaps {
-		p.next, g.free = g.free, p
-		g.frees++
-	}
+	*p = gap{next: g.free}
+	g.free = p
 	if len(g.byKey) > 0 {
 		return
 	}
 	g.any.Store(false)
-	if g.peak > maxFreeGaps {
-		g.byKey, g.peak = nil, 0
+	if g.peak > maxSlab {
+		g.byKey, g.free, g.peak = nil, nil, 0
 	}
 }
