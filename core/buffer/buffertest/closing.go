@@ -116,7 +116,7 @@ func (s subject[T]) closeTogether() error {
 func (s subject[T]) closeDrains() error {
 	s.patience *= largePatience
 	return s.within(func() error {
-		for k, n := range append(edges[:len(edges):len(edges)], s.sizes(1500, scaled(3000, 200_000))...) {
+		for k, n := range append(edges[:len(edges):len(edges)], s.sizes(scaled(3000, 1500), scaled(3000, 200_000))...) {
 			for popped := k % 2; popped <= min(n, 2); popped += 2 {
 				if err := s.closeWithBacklog(n, popped); err != nil {
 					return fmt.Errorf("closed when %d of %d items had been popped: %w", popped, n, err)

@@ -228,13 +228,13 @@ var lateTwins = []struct {
 	thresholds []int
 	full       []int // too large for -short
 }{
-	{lates, swapsDeep, "order", []int{50_000, 65_536}, []int{3000, 70_000, 500_000, 1_000_000}},
-	{lates, losesDeep, "order", []int{65_536}, []int{80_000, 700_000, 1_000_000}},
+	{lates, swapsDeep, "order", []int{3000}, []int{50_000, 65_536, 70_000, 500_000, 1_000_000}},
+	{lates, losesDeep, "order", nil, []int{65_536, 80_000, 700_000, 1_000_000}},
 	{lates, leaksBytes, "footprint", []int{64}, []int{8}},
 	{lates, givesBackOnce, "footprint", []int{1}, []int{2, 5, 9}},
-	{lates, keepsLarge, "slices", []int{1500, 2000}, []int{10_000, 100_000}},
+	{lates, keepsLarge, "slices", []int{1000}, []int{1500, 2000, 10_000, 100_000}},
 	{lates, showsInParts, "linearizable", nil, []int{60, 130, 200, 500, 1000}},
-	{lates, forgetsLarge, "close drains", []int{3000, 4000}, []int{100_000, 150_000}},
+	{lates, forgetsLarge, "close drains", []int{3000}, []int{4000, 100_000, 150_000}},
 	{strands, pinsDropped, "footprint", []int{1}, []int{3, 100, 1000}},
 	{dropNewest, holdsTenthMore, "bound", []int{64, 100}, []int{1000, 5000}},
 	{block, holdsTenthMore, "bound", []int{64, 128}, []int{1000}},

@@ -54,8 +54,11 @@ func (s subject[T]) overflowAlone(capacity, pushes int) error {
 		if err := inLossOrder(waiting, batch, lost); err != nil {
 			return err
 		}
-		left := func(id uint64) bool { return slices.Contains(lost, id) }
-		waiting = slices.DeleteFunc(append(waiting, batch...), left)
+		gone := make(map[uint64]bool, len(lost))
+		for _, id := range lost {
+			gone[id] = true
+		}
+		waiting = slices.DeleteFunc(append(waiting, batch...), func(id uint64) bool { return gone[id] })
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (s subject[T]) send(b buffer.Buffer[T], total, backlog int) []weak.Pointer[
 	every, made := 1+total/10_000, 0
 	for left := total; left > 0; left -= backlog {
 		for left := backlog; left > 0; left -= min(left, 2500) {
-			batch := s.run(1, min(left, 2500))
+			batch := s.run(uint64(1+made), min(left, 2500))
 			for _, item := range batch {
 				if made++; made%every == 0 {
 					sent = append(sent, s.object(item))

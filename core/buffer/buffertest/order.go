@@ -15,9 +15,6 @@ import (
 // up a large one and down again.
 func (s subject[T]) order() error {
 	large := scaled(8000, 1_500_000)
-	if s.object == nil {
-		large = max(large, 100_000) // integers take less time
-	}
 	s.patience *= largePatience
 	for _, phase := range []struct {
 		name           string
@@ -83,7 +80,7 @@ func (s subject[T]) batch() error {
 		consumer := s.consume(b, 128, func(items []T) { popped.Add(int64(len(items))) })
 		defer consumer.closeAndWait()
 		pushed := 0
-		for _, n := range append(edges[:len(edges):len(edges)], s.sizes(2000, scaled(2000, 50_000))...) {
+		for _, n := range append(edges[:len(edges):len(edges)], s.sizes(2000, scaled(0, 50_000))...) {
 			b.Push(s.run(uint64(pushed+1), n))
 			pushed += n
 			synctest.Wait()
@@ -105,7 +102,7 @@ func (s subject[T]) slices() error {
 		defer s.finish(b)
 		next := uint64(1)
 		mark := s.item(1 << 40)
-		sizes := append(edges[1:len(edges):len(edges)], s.sizes(1400, scaled(1400, 160_000))...)
+		sizes := append(edges[1:len(edges):len(edges)], s.sizes(1400, scaled(0, 160_000))...)
 		for k := range 2 * len(sizes) {
 			n := sizes[k/2]
 			if k%2 > 0 {

@@ -22,7 +22,7 @@ func (s subject[T]) wakeUp() error {
 	}
 	budget := time.Duration(scaled(15, 400)) * time.Millisecond
 	if s.traits.Order == buffer.PerProducer || s.traits.Producers == buffer.One {
-		budget = time.Duration(scaled(120, 1500)) * time.Millisecond // it has no lock
+		budget = time.Duration(scaled(60, 1500)) * time.Millisecond // it has no lock
 	}
 	began := time.Now()
 	for round := 0; round < 4 || time.Since(began) < budget; round++ {
