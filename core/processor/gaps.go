@@ -42,6 +42,7 @@ type gap struct {
 	known event.Object
 
 	key        event.Key
+	chain      *gap // in a gapTable
 	prev, next *gap // of the same state, in a ring
 }
 
@@ -69,8 +70,7 @@ const maxSlab = healBatch
 // the listener's goroutine calls the rest.
 type gaps struct {
 	mu    sync.Mutex
-	byKey map[event.Key]*gap
-	peak  int // the greatest length of byKey since it was made
+	table gapTable
 	// rings are the gaps by state: lost by first, healed by upTo, ascending.
 	rings [gapStates]gap
 	waits int  // gaps that are lost
@@ -108,7 +108,7 @@ func (g *gaps) file(n *event.Notification, now uint64) {
 	} else {
 		g.evicts = true // n was pending
 	}
-	p := g.byKey[key]
+	p := g.table.find(key)
 	switch {
 	case p == nil:
 		p = g.add(key, n.Seq)
@@ -170,7 +170,7 @@ func (g *gaps) keep(batch []event.Notification, due bool) {
 		if n.Round != 0 && !due {
 			continue
 		}
-		if p := g.byKey[event.KeyOf(n.Object())]; p != nil && n.Seq >= p.since {
+		if p := g.table.find(event.KeyOf(n.Object())); p != nil && n.Seq >= p.since {
 			p.kept++
 		}
 	}
@@ -197,7 +197,7 @@ func (g *gaps) end() {
 	stay := g.ending[:0]
 	for _, p := range g.ending {
 		switch {
-		case g.byKey[p.key] != p || !g.settled(p):
+		case g.table.find(p.key) != p || !g.settled(p):
 		case !g.evicts && p.last > g.pushedTo:
 			stay = append(stay, p)
 		default:
@@ -267,7 +267,7 @@ func (g *gaps) sweep(h *hand, popped bool) {
 	fresh := h.rest[:0]
 	for i := range h.rest {
 		n := &h.rest[i]
-		p := g.byKey[event.KeyOf(n.Object())]
+		p := g.table.find(event.KeyOf(n.Object()))
 		if p != nil && popped && n.Seq >= p.since {
 			p.kept--
 		}
@@ -378,7 +378,7 @@ func (g *gaps) prune(before uint64) {
 func (g *gaps) counts() (waiting, all uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return uint64(g.waits), uint64(len(g.byKey))
+	return uint64(g.waits), uint64(g.table.len)
 }
 
 // ring returns the head of the ring of that state, which is no gap.
@@ -392,11 +392,8 @@ func (g *gaps) ring(state gapState) *gap {
 
 // add makes a gap that is lost from that Seq on.
 func (g *gaps) add(key event.Key, first uint64) *gap {
-	if g.byKey == nil {
-		g.byKey = map[event.Key]*gap{}
-	}
 	if g.free == nil {
-		slab := make([]gap, min(maxSlab, 1+len(g.byKey)))
+		slab := make([]gap, min(maxSlab, 1+g.table.len))
 		for i := range slab {
 			slab[i].next, g.free = g.free, &slab[i]
 		}
@@ -404,8 +401,7 @@ func (g *gaps) add(key event.Key, first uint64) *gap {
 	p := g.free
 	g.free = p.next
 	p.key, p.first = key, first
-	g.byKey[key] = p
-	g.peak = max(g.peak, len(g.byKey))
+	g.table.insert(p)
 	g.link(p, lost)
 	g.any.Store(true)
 	return p
@@ -435,18 +431,18 @@ func (g *gaps) move(p *gap, state gapState) {
 	g.link(p, state)
 }
 
-// remove ends a gap. A map keeps the size that it had, and a slab lives as long as one
+// remove ends a gap. The table keeps the size that it had, and a slab lives as long as one
 // gap of it, so if there were many, all memory is dropped with the last of them.
 func (g *gaps) remove(p *gap) {
 	g.unlink(p)
-	delete(g.byKey, p.key)
+	g.table.remove(p)
 	*p = gap{next: g.free}
 	g.free = p
-	if len(g.byKey) > 0 {
+	if g.table.len > 0 {
 		return
 	}
 	g.any.Store(false)
-	if g.peak > maxSlab {
-		g.byKey, g.free, g.peak = nil, nil, 0
+	if len(g.table.buckets) > maxSlab {
+		g.table, g.free = gapTable{}, nil
 	}
 }
