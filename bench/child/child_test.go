@@ -48,6 +48,9 @@ func play(name string) {
 		select {} // until it is killed
 	}
 	lines := bufio.NewScanner(os.Stdin)
+	if name == "early" { // it answers before it is asked
+		fmt.Println(`{"events":7}`)
+	}
 	if name != "deaf" && !lines.Scan() {
 		return
 	}
@@ -140,17 +143,24 @@ func TestNoisyWorkerAnswers(t *testing.T) {
 	assert.LessOrEqual(t, cap(tail.text), 4*tailBytes)
 }
 
-// TestContextEndsAsk kills a worker that hangs.
+// TestContextEndsAsk kills a worker that hangs, and one that is asked too late,
+// although its answer is there.
 func TestContextEndsAsk(t *testing.T) {
-	w, err := StartWorker(command("deaf"), nil)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = w.Ask(ctx, worker.Request{Op: worker.OpRun})
-	require.ErrorIs(t, err, context.Canceled)
-	assert.ErrorContains(t, err, "run: context canceled")
-	assert.Equal(t, "signal: killed", w.State())
-	assert.NotPanics(t, w.Kill, "afterwards")
+	for name, after := range map[string]time.Duration{"deaf": 10 * time.Millisecond, "early": 0} {
+		w, err := StartWorker(command(name), nil)
+		require.NoError(t, err)
+		if name == "early" {
+			_, err = w.out.Peek(1)
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		_, err = w.Ask(ctx, worker.Request{Op: worker.OpRun})
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded, name)
+		assert.ErrorContains(t, err, "run: context deadline exceeded")
+		assert.Equal(t, "signal: killed", w.State())
+		assert.NotPanics(t, w.Kill, "afterwards")
+	}
 }
 
 // A slow is stopped in 5 s of simulated time.

@@ -62,11 +62,15 @@ func StartWorker(command *exec.Cmd, around func(start func() error) error) (*Wor
 }
 
 // Ask sends a request and returns the response, which may hold an error of its own.
-// When ctx ends, the process is killed. After an error the worker has ended; the
-// error says how, and has the end of its standard error.
+// When ctx ends or has ended, the process is killed. After an error the worker has
+// ended; the error says how, and has the end of its standard error.
 func (w *Worker) Ask(ctx context.Context, request worker.Request) (worker.Response, error) {
 	defer context.AfterFunc(ctx, w.Kill)()
-	response, err := w.exchange(request)
+	var response worker.Response
+	err := ctx.Err() // else a fast worker would answer before it is killed
+	if err == nil {
+		response, err = w.exchange(request)
+	}
 	if err == nil {
 		return response, nil
 	}
