@@ -56,7 +56,7 @@ var catalogue = []Mutant{{
 		"		if !slices.Equal(x.scratch[i], e.values[i]) {\n",
 		"		if true {\n",
 	}},
-	Guilty: []string{"core/indexer.(*Indexer).put", "core/indexer.(*Indexer).place"},
+	Guilty: []string{"core/indexer.(*Indexer).put"},
 	Buffer: "ring", Workload: one, Kind: worker.CPUProfile,
 }, {
 	Name: "clock-per-call",

@@ -14,7 +14,7 @@ func WithinCalls(l *Listener, capacity int) int {
 func KeepsGaps(l *Listener) bool {
 	l.gaps.mu.Lock()
 	defer l.gaps.mu.Unlock()
-	return l.gaps.table.len > 0 || len(l.gaps.table.buckets) > maxSlab || l.gaps.any.Load()
+	return l.gaps.table.len > 0 || len(l.gaps.table.buckets) >= maxSlab || l.gaps.any.Load()
 }
 
 // EndingGaps returns how many gaps are kept to be looked at again.

@@ -59,8 +59,8 @@ const (
 // everything, as a Seq, is after all that will ever be published.
 const everything = math.MaxUint64
 
-// maxSlab is how many gaps are allocated at once at most, and how many are kept for
-// reuse when there is none left: 13 KiB, what one batch of healing frees.
+// maxSlab is how many gaps are allocated at once at most: what one batch of healing
+// frees. Fewer than that are kept for reuse when there is none left.
 const maxSlab = healBatch
 
 // gaps are the objects that a listener has to heal and those that it has healed.
@@ -431,8 +431,8 @@ func (g *gaps) move(p *gap, state gapState) {
 	g.link(p, state)
 }
 
-// remove ends a gap. The table keeps the size that it had, and a slab lives as long as one
-// gap of it, so if there were many, all memory is dropped with the last of them.
+// remove ends a gap. The table and the free gaps stay as many as they were, so if there
+// were many, all memory is dropped with the last gap.
 func (g *gaps) remove(p *gap) {
 	g.unlink(p)
 	g.table.remove(p)
@@ -442,7 +442,7 @@ func (g *gaps) remove(p *gap) {
 		return
 	}
 	g.any.Store(false)
-	if len(g.table.buckets) > maxSlab {
+	if len(g.table.buckets) >= maxSlab {
 		g.table, g.free = gapTable{}, nil
 	}
 }

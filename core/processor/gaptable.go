@@ -6,10 +6,10 @@ import (
 	"informerlab/core/event"
 )
 
-// A gapTable finds gaps by the keys of their objects. It takes 8 to 10 bytes for a
-// gap, where a map would repeat the key, and grows by one bucket at a time (Litwin,
-// Linear Hashing, VLDB 1980), so that no loss waits until thousands of gaps have been
-// moved. It keeps the size that it had. Its user locks. The zero gapTable is empty.
+// A gapTable finds gaps by the keys of their objects. It takes a word or two for a gap,
+// beside the chain in it, where a map would repeat the key, and grows by one bucket at a
+// time (Litwin, Linear Hashing, VLDB 1980), so that no loss waits until thousands of gaps
+// have been moved. It keeps the size that it had. Its user locks. The zero gapTable is empty.
 //
 // Invariant: there are at least as many buckets as gaps, mask+1 is the smallest power of
 // two that is not below the number of buckets, and a gap is in the bucket hash & mask

@@ -72,7 +72,7 @@ func TestTurnsExclude(t *testing.T) {
 func TestJoinsAreBounded(t *testing.T) { synctest.Test(t, joinsAreBounded) }
 
 func joinsAreBounded(t *testing.T) {
-	const workers, joins, publishers = 100, 20, 2
+	const workers, joins, publishers = 100, 100, 2
 	var p publishLock
 	var publishing, joining sync.WaitGroup
 	quit := make(chan struct{})

@@ -219,3 +219,21 @@ func TestVersionIsReadBeforeTheStore(t *testing.T) {
 		assert.Equal(t, []string{`0s list "0" limit 500`, `100ms watch "8"`}, s.requests())
 	})
 }
+
+// TestVersionIsReadBeforeAccept: nor does it matter what Accept makes of the object.
+func TestVersionIsReadBeforeAccept(t *testing.T) {
+	tell(t, source.ServerOptions{}, func(s *story) {
+		s.source = &scripted{Source: s.server, events: []source.Event{
+			added("a", "5"), modified("b", "6"), bookmark("7"), modified("c", "8"),
+		}}
+		o := classic
+		o.Accept = func(obj event.Object) error {
+			obj.(*source.Item).ResourceVersion = ""
+			return nil
+		}
+		s.run(o)
+		s.pass(time.Second)
+		assert.Equal(t, "8", s.r.LastSyncResourceVersion())
+		assert.Equal(t, []string{`0s list "0" limit 500`, `100ms watch "8"`}, s.requests())
+	})
+}

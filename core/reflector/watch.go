@@ -328,6 +328,7 @@ func (r *Reflector) apply(s *stream, events []source.Event) error {
 // its length. The error says that versions went back at the change after it.
 func (r *Reflector) changes(s *stream, events []source.Event) (n int, err error) {
 	filled, settled, last := 0, s.settled, s.last
+	version := "" // of the last change accepted; once the store has it, Transform may blank it
 	for ; n < len(events); n++ {
 		e := &events[n]
 		if e.Type < source.Added || e.Type > source.Deleted {
@@ -337,23 +338,21 @@ func (r *Reflector) changes(s *stream, events []source.Event) (n int, err error)
 			r.accepts(nil)
 			continue
 		}
-		version := ""
-		if r.ordered { // else nobody asks for it
-			version = e.Object.GetResourceVersion()
-			if lower(version, last) {
-				err = &VersionRewindError{Last: last, Got: version}
-				break
-			}
-			if settled {
-				last = version
-			}
+		v := e.Object.GetResourceVersion()
+		if r.ordered && lower(v, last) {
+			err = &VersionRewindError{Last: last, Got: v}
+			break
+		}
+		if settled {
+			last = v
 		}
 		if r.o.Accept != nil && !r.accepts(e.Object) {
 			continue
 		}
 		if !settled && e.Type != source.Added {
-			settled, last = true, version
+			settled, last = true, v
 		}
+		version = v
 		d := &r.deltas[filled] // cleared below, so the other fields are zero
 		d.Object, d.Type = e.Object, queue.DeltaType(e.Type)
 		filled++
@@ -363,7 +362,6 @@ func (r *Reflector) changes(s *stream, events []source.Event) (n int, err error)
 		return n, err
 	}
 	deltas := r.deltas[:filled]
-	version := deltas[filled-1].Object.GetResourceVersion() // the store's Transform may blank it
 	if lost := r.store.Add(deltas); lost != nil {
 		r.log.Error("changes lost", "err", lost)
 	}
