@@ -64,11 +64,10 @@ const importPolicy = `
 	# Statistics know numbers, not where they come from.
 	github.com/aclements/go-moremath < bench/stats < bench/...;
 
-	# Figures know nothing of what they show.
-	NONE < bench/chart;
-	bench/chart < bench/chart/charttest;
+	# Figures know nothing of what they show, but how numbers are written.
+	golang.org/x/perf < bench/format < bench/chart < bench/chart/charttest;
 
-	bench/chart, bench/chart/charttest < bench/...;
+	bench/format, bench/chart, bench/chart/charttest < bench/...;
 	core/informer, core/workqueue, variants, loadgen/... < bench/...;
 	core/buffer/buffertest < bench/...;
 	github.com/google/pprof, golang.org/x/perf < bench/...;

@@ -3,6 +3,8 @@ package chart
 import (
 	"math"
 	"strings"
+
+	"informerlab/bench/format"
 )
 
 // A Forest shows ratios with their intervals, a row each, around the line of 1.
@@ -117,11 +119,11 @@ func ratioScale(axis *Axis, values []float64) *scale {
 	}
 	if widest > 1.6 {
 		if axis.Format == nil {
-			axis.Format = func(v float64) string { return short(v) + "×" }
+			axis.Format = func(v float64) string { return format.Short(v, "") + "×" }
 		}
 		return newScale(&Axis{Log: true, Min: near.low, Max: near.high}, values, forestLeft, forestRight, 7)
 	}
-	axis.Format = Change
+	axis.Format = format.Change
 	step := .005
 	for _, wider := range []float64{.01, .02, .05, .1, .2, .3} {
 		if (widest-1)/step > 4 {
@@ -168,9 +170,9 @@ func visible(v float64) string {
 	case v > forestWidest:
 		return "nothing"
 	case v >= 1:
-		return Times(1 + v)
+		return format.Ratio(1 + v)
 	}
-	return "±" + Percent(math.Round(1000*v)/1000)
+	return "±" + format.Percent(math.Round(1000*v)/1000)
 }
 
 // sees reports whether it is known what the row could have seen.

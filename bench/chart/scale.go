@@ -1,11 +1,10 @@
 package chart
 
 import (
-	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
+
+	"informerlab/bench/format"
 )
 
 // An Axis is one of the two of a plot.
@@ -13,7 +12,7 @@ type Axis struct {
 	Title, Unit string // both are shown
 	Log         bool
 	Binary      bool                 // a logarithmic axis has its ticks at powers of 2
-	Format      func(float64) string // of tick labels; nil = Count
+	Format      func(float64) string // of tick labels; nil = format.Count
 	Ticks       []float64            // nil = as suits the values
 	Min, Max    float64              // to be shown at least; of a logarithmic axis, 0 = as the values have it
 }
@@ -29,7 +28,7 @@ func (a *Axis) label() string {
 
 func (a *Axis) format(v float64) string {
 	if a.Format == nil {
-		return Count(v)
+		return format.Count(v)
 	}
 	return a.Format(v)
 }
@@ -188,70 +187,4 @@ func (s *scale) binaryTicks(most int) {
 		s.ticks = append(s.ticks, math.Exp2(e))
 	}
 	s.low, s.high = math.Exp2(first), math.Exp2(last)
-}
-
-// Nanoseconds writes a number of them with a unit that suits it.
-func Nanoseconds(v float64) string {
-	return scaled(v, 1000, []string{"ns", "µs", "ms", "s"})
-}
-
-// Bytes writes a number of them with a unit that suits it.
-func Bytes(v float64) string {
-	return scaled(v, 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
-}
-
-// Count writes a number, thousands as k, millions as M.
-func Count(v float64) string {
-	return scaled(v, 1000, []string{"", "k", "M", "G"})
-}
-
-// Times writes a ratio.
-func Times(v float64) string {
-	switch {
-	case v >= 99.5:
-		return strconv.FormatFloat(math.Round(v), 'f', -1, 64) + "×"
-	case v >= 9.95:
-		return strconv.FormatFloat(v, 'f', 1, 64) + "×"
-	case v >= .0995:
-		return strconv.FormatFloat(v, 'f', 2, 64) + "×"
-	}
-	decimals := 3
-	if v > 0 && v < .00995 { // two figures
-		decimals = 1 - int(math.Floor(math.Log10(v)))
-	}
-	return strconv.FormatFloat(v, 'f', decimals, 64) + "×"
-}
-
-// Percent writes a share of 1.
-func Percent(v float64) string { return short(100*v) + " %" }
-
-// Change writes a ratio as what it differs from 1 by, in percent to a tenth.
-func Change(v float64) string {
-	s := strconv.FormatFloat(math.Round(1000*(v-1))/10+0, 'f', -1, 64)
-	if v > 1 && s != "0" {
-		s = "+" + s
-	}
-	return strings.Replace(s, "-", "−", 1) + " %"
-}
-
-func scaled(v, base float64, units []string) string {
-	if v == 0 {
-		return "0"
-	}
-	i := 0
-	for ; i < len(units)-1 && math.Abs(v) >= base*.9995; i++ {
-		v /= base
-	}
-	return fmt.Sprintf("%s%s", short(v), map[bool]string{true: " " + units[i], false: ""}[units[i] != ""])
-}
-
-// short writes three digits, less zeros at the end.
-func short(v float64) string {
-	decimals := 0
-	if a := math.Abs(v); a > 0 && a < 99.95 {
-		decimals = 2 - int(math.Floor(math.Log10(a*1.0005)))
-		decimals = min(max(decimals, 0), 4)
-	}
-	scale := math.Pow(10, float64(decimals))
-	return strconv.FormatFloat(math.Round(v*scale)/scale+0, 'f', -1, 64)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 	"informerlab/core/buffer"
 	"informerlab/core/event"
 	"informerlab/variants"
@@ -31,7 +32,7 @@ func ringFigure(d *Data) string {
 		X: chart.Axis{Title: "initial size", Unit: "slots", Log: true, Binary: true, Format: group},
 		Y: chart.Axis{
 			Title: "slots of one listener of " + resource + " afterwards", Unit: "bytes", Log: true, Binary: true,
-			Format: chart.Bytes,
+			Format: format.Bytes,
 		},
 	}
 	series := func(label string, style chart.Style, backlog int) {
@@ -61,7 +62,7 @@ func keptFigure(d *Data) string {
 		Name:  "What buffers keep once they are drained, by how many notifications waited",
 		Width: figureWidth, Height: figureHeight,
 		X: chart.Axis{Title: "waited at once", Unit: "notifications", Log: true},
-		Y: chart.Axis{Title: "kept once drained", Unit: "bytes", Log: true, Binary: true, Format: chart.Bytes},
+		Y: chart.Axis{Title: "kept once drained", Unit: "bytes", Log: true, Binary: true, Format: format.Bytes},
 	}
 	for i, name := range burstBuffers {
 		s := chart.Series{Label: name, Style: styleOf(i, name), Line: true}
@@ -85,7 +86,7 @@ func neighboursFigure(d *Data) string {
 		X: chart.Axis{Title: "what one of four handlers does", Unit: "case", Format: func(v float64) string {
 			return misbehaviours[int(v)].name
 		}},
-		Y: chart.Axis{Title: "the others' latency, p99", Unit: "time", Log: true, Format: chart.Nanoseconds},
+		Y: chart.Axis{Title: "the others' latency, p99", Unit: "time", Log: true, Format: format.Nanoseconds},
 	}
 	for i := range misbehaviours {
 		p.X.Ticks = append(p.X.Ticks, float64(i))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -220,22 +221,22 @@ type unit struct {
 // units are those that a workload is judged by, the first that it has before the
 // others.
 var units = []unit{
-	{"ns/event", "time per event", chart.Nanoseconds, "s per event"},
-	{"others-ns/event", "time per event, the others", chart.Nanoseconds, "s per event"},
-	{"p99-ns", "latency, 99th percentile", chart.Nanoseconds, "s"},
-	{"p50-ns", "latency, median", chart.Nanoseconds, "s"},
-	{"p90-ns", "latency, 90th percentile", chart.Nanoseconds, "s"},
-	{"p99.9-ns", "latency, 99.9th percentile", chart.Nanoseconds, "s"},
-	{"max-ns", "longest latency", chart.Nanoseconds, "s"},
-	{"pause-ns", "longest time without a call", chart.Nanoseconds, "s"},
-	{"cpu-ns/event", "CPU time per event", chart.Nanoseconds, "s per event"},
-	{"B/event", "bytes allocated per event", chart.Bytes, "B per event"},
-	{"allocs/event", "allocations per event", chart.Count, "allocations per event"},
-	{"B/pending", "live heap per waiting notification", chart.Bytes, "B per notification"},
-	{"drain-ns/event", "time to catch up, per waiting notification", chart.Nanoseconds, "s per notification"},
-	{"drain-ns", "time to catch up", chart.Nanoseconds, "s"},
-	{"retained-B", "live heap that stays", chart.Bytes, "B"},
-	{"ns/event·listener", "time per event and handler", chart.Nanoseconds, "s per call"},
+	{"ns/event", "time per event", format.Nanoseconds, "s per event"},
+	{"others-ns/event", "time per event, the others", format.Nanoseconds, "s per event"},
+	{"p99-ns", "latency, 99th percentile", format.Nanoseconds, "s"},
+	{"p50-ns", "latency, median", format.Nanoseconds, "s"},
+	{"p90-ns", "latency, 90th percentile", format.Nanoseconds, "s"},
+	{"p99.9-ns", "latency, 99.9th percentile", format.Nanoseconds, "s"},
+	{"max-ns", "longest latency", format.Nanoseconds, "s"},
+	{"pause-ns", "longest time without a call", format.Nanoseconds, "s"},
+	{"cpu-ns/event", "CPU time per event", format.Nanoseconds, "s per event"},
+	{"B/event", "bytes allocated per event", format.Bytes, "B per event"},
+	{"allocs/event", "allocations per event", format.Count, "allocations per event"},
+	{"B/pending", "live heap per waiting notification", format.Bytes, "B per notification"},
+	{"drain-ns/event", "time to catch up, per waiting notification", format.Nanoseconds, "s per notification"},
+	{"drain-ns", "time to catch up", format.Nanoseconds, "s"},
+	{"retained-B", "live heap that stays", format.Bytes, "B"},
+	{"ns/event·listener", "time per event and handler", format.Nanoseconds, "s per call"},
 }
 
 // unitOf returns how to tell a metric, also one that is not in the list.
@@ -245,7 +246,7 @@ func unitOf(name string) unit {
 			return u
 		}
 	}
-	return unit{name, name, chart.Count, name}
+	return unit{name, name, format.Count, name}
 }
 
 // primary is the metric that a load is judged by, or "".

@@ -7,10 +7,9 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"informerlab/bench/chart"
 	"informerlab/bench/compare"
+	"informerlab/bench/format"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -139,24 +138,8 @@ func Links(folder fs.FS) (has []string) {
 	return has
 }
 
-// figures are the ratio and its interval, as factors or, near 1, as changes. Too
-// few blocks have no interval.
-func (v *Verdict) figures() string {
-	format := chart.Times
-	interval := v.High > 0 && !math.IsInf(v.High, 0)
-	if v.Ratio > 1/1.6 && v.Ratio < 1.6 && (!interval || v.Low > .5 && v.High < 2) {
-		format = chart.Change
-	}
-	switch {
-	case math.IsNaN(v.Ratio) || math.IsInf(v.Ratio, 0):
-		return "unknown"
-	case !interval:
-		return format(v.Ratio) + " [no interval]"
-	}
-	// The unit stands once, behind the last figure.
-	low := strings.TrimSuffix(strings.TrimSuffix(format(v.Low), "×"), " %")
-	return fmt.Sprintf("%s [%s, %s]", format(v.Ratio), low, format(v.High))
-}
+// figures are the ratio and its interval.
+func (v *Verdict) figures() string { return format.Interval(v.Ratio, v.Low, v.High) }
 
 // folder is the name of the run's folder.
 func (in *Input) folder() string { return filepath.Base(in.Run.Path) }

@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 )
 
 // The sizes of drawings: two beside each other, or one.
@@ -31,7 +32,7 @@ func (d *data) percentiles() []figure {
 				Title: "percentile of notifications", Unit: "%", Log: true,
 				Ticks: []float64{2, 10, 100, 1000, 10_000}, Format: percentile,
 			},
-			Y: chart.Axis{Title: "latency from the intended time", Unit: "s", Log: true, Format: chart.Nanoseconds},
+			Y: chart.Axis{Title: "latency from the intended time", Unit: "s", Log: true, Format: format.Nanoseconds},
 		}
 		for _, latency := range d.in.Run.Latencies {
 			a := d.arm(latency.Buffer, latency.Side)
@@ -80,7 +81,7 @@ func curve(label string, h *hdrhistogram.Histogram, n int) (points []chart.Point
 		}
 		p := chart.Point{X: x, Y: float64(h.ValueAtQuantile(100 - 100/x))}
 		if slices.Contains(named, x) {
-			p.Title = fmt.Sprintf("%s: %s within %s", label, percentile(x), chart.Nanoseconds(p.Y))
+			p.Title = fmt.Sprintf("%s: %s within %s", label, percentile(x), format.Nanoseconds(p.Y))
 		}
 		points = append(points, p)
 	}
@@ -109,7 +110,7 @@ func (d *data) lateness(workloads []string) string {
 	if worst == 0 {
 		return ""
 	}
-	return " The generator's own lateness, which is in it, was at most " + chart.Nanoseconds(worst) + " at p99."
+	return " The generator's own lateness, which is in it, was at most " + format.Nanoseconds(worst) + " at p99."
 }
 
 // kneeAt is how many times its least the median latency is from the knee on. It is
@@ -181,7 +182,7 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 	}
 	for _, name := range names {
 		y := chart.Axis{
-			Title: unitOf(name).meaning, Unit: "s", Log: true, Format: chart.Nanoseconds, Min: bottom, Max: top,
+			Title: unitOf(name).meaning, Unit: "s", Log: true, Format: format.Nanoseconds, Min: bottom, Max: top,
 		}
 		plot := chart.Plot{Name: unitOf(name).meaning + " over load", Width: half, Height: 400, X: axis, Y: y}
 		for _, l := range group {
@@ -218,8 +219,8 @@ func (d *data) overLoad(a *arm, group []*load, key, name string) chart.Series {
 			continue
 		}
 		p := chart.Point{X: x, Y: s.middle, Low: s.low, High: s.high}
-		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label(), key, chart.Count(x), strings.TrimSuffix(name, "-ns"),
-			chart.Nanoseconds(s.middle))
+		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label(), key, format.Count(x), strings.TrimSuffix(name, "-ns"),
+			format.Nanoseconds(s.middle))
 		line.Points = append(line.Points, p)
 	}
 	if i := kneeOf(line.Points); name == "p50-ns" && i < len(line.Points) {
@@ -243,9 +244,9 @@ func kneeOf(points []chart.Point) int {
 // knee tells a load.
 func knee(key string, x float64) string {
 	if key == "utilization" {
-		return chart.Count(x) + " %"
+		return format.Count(x) + " %"
 	}
-	return chart.Count(x) + "/s"
+	return format.Count(x) + "/s"
 }
 
 func labels(group []*load) (all []string) {
@@ -274,7 +275,7 @@ func (d *data) listeners() (figures []figure) {
 				line.Points = append(line.Points, chart.Point{
 					X: x, Y: 1e9 / s.middle, Low: 1e9 / s.high, High: 1e9 / s.low,
 					Title: fmt.Sprintf("%s, %s: %s events/s, %s per event", a.label(), count(int(x), "handler"),
-						chart.Count(1e9/s.middle), chart.Nanoseconds(s.middle)),
+						format.Count(1e9/s.middle), format.Nanoseconds(s.middle)),
 				})
 			}
 			plot.Series = append(plot.Series, line)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 	"informerlab/bench/run"
 	"informerlab/core/buffer"
 )
@@ -118,11 +119,11 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 	}{
 		{"notifications that wait", chart.Axis{Title: "backlog", Unit: "notifications"},
 			func(s run.Sample) float64 { return float64(s.Pending) }},
-		{"heap, live and not yet swept", chart.Axis{Title: "heap", Unit: "B", Format: chart.Bytes},
+		{"heap, live and not yet swept", chart.Axis{Title: "heap", Unit: "B", Format: format.Bytes},
 			func(s run.Sample) float64 { return float64(s.Heap) }},
-		{"age of the oldest", chart.Axis{Title: "age of the oldest notification", Unit: "s", Format: chart.Nanoseconds},
+		{"age of the oldest", chart.Axis{Title: "age of the oldest", Unit: "s", Format: format.Nanoseconds},
 			func(s run.Sample) float64 { return float64(s.Oldest) }},
-		{"bytes held by the buffers", chart.Axis{Title: "held by buffers", Unit: "B", Format: chart.Bytes},
+		{"bytes held by the buffers", chart.Axis{Title: "held by buffers", Unit: "B", Format: format.Bytes},
 			func(s run.Sample) float64 { return float64(s.Bytes) }},
 	} {
 		plot := chart.Plot{Name: of.title + ", " + l.label, Width: half, Height: 360, X: x, Y: of.axis}
@@ -138,8 +139,8 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 				any = any || p.Y > 0
 				if line.most() > 0 && i == line.last(share) {
 					p.Title = fmt.Sprintf("%s at %s: %s waiting, the oldest for %s, heap %s", s.Tooltip,
-						sample.At.Round(time.Millisecond), chart.Count(float64(sample.Pending)),
-						chart.Nanoseconds(float64(sample.Oldest)), chart.Bytes(float64(sample.Heap)))
+						sample.At.Round(time.Millisecond), format.Count(float64(sample.Pending)),
+						format.Nanoseconds(float64(sample.Oldest)), format.Bytes(float64(sample.Heap)))
 					if of.axis.Title == "backlog" {
 						p.Mark = mark
 					}
@@ -202,9 +203,9 @@ func (d *data) costs() []figure {
 		}
 		plot := chart.Plot{
 			Name: "Cost against memory, " + l.label, Width: whole, Height: 430,
-			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: chart.Nanoseconds},
+			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: format.Nanoseconds},
 			Y: chart.Axis{
-				Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: chart.Bytes,
+				Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: format.Bytes,
 			},
 		}
 		for _, a := range d.arms {
@@ -220,7 +221,7 @@ func (d *data) costs() []figure {
 			plot.Series = append(plot.Series, chart.Series{Label: label, Style: a.style, Points: []chart.Point{{
 				X: cpu.middle, Y: held,
 				Title: fmt.Sprintf("%s: %s of CPU per event, %s held",
-					label, chart.Nanoseconds(cpu.middle), chart.Bytes(held)),
+					label, format.Nanoseconds(cpu.middle), format.Bytes(held)),
 			}}})
 		}
 		if len(plot.Series) > 1 {
@@ -316,7 +317,7 @@ func (d *data) disturbances(l *load) (lanes []chart.Lane) {
 			most = max(most, of.value(s))
 		}
 		if len(lane.Pieces) > 0 {
-			lane.Title = of.label + ": at most " + chart.Percent(most)
+			lane.Title = of.label + ": at most " + format.Percent(most)
 			lanes = append(lanes, lane)
 		}
 	}

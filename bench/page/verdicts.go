@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 )
 
 // foldAbove is how many rows a forest may have before it is shown on demand only.
@@ -66,10 +67,10 @@ func (d *data) tooltips() bool { return len(d.in.Verdicts) <= 400 }
 func (v *Verdict) title() string {
 	s := fmt.Sprintf("%s %s, %s, %s", v.Buffer, v.figures(), v.words(), count(v.Blocks, "block"))
 	if v.Floor > 0 {
-		s += ", floor " + chart.Percent(v.Floor)
+		s += ", floor " + format.Percent(v.Floor)
 	}
 	if v.Visible > 0 && !math.IsInf(v.Visible, 0) {
-		s += ", sees " + chart.Percent(v.Visible)
+		s += ", sees " + format.Percent(v.Visible)
 	}
 	return s
 }
@@ -210,9 +211,9 @@ func (d *data) heat() []figure {
 }
 
 func (d *data) heatCell(v *Verdict) chart.HeatCell {
-	text := chart.Times(v.Ratio)
+	text := format.Ratio(v.Ratio)
 	if v.Low > 1/1.25 && v.High < 1.25 {
-		text = chart.Change(v.Ratio)
+		text = format.Change(v.Ratio)
 	}
 	if v.Missing != "" {
 		text = "–"
