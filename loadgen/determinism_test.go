@@ -119,7 +119,7 @@ func sequences(t *testing.T, objects string) string {
 }
 
 // sequencesOf returns hash, label and resource of each load of a workload. All loads
-// are read at the same time, as fresh replays share one reading of their trace.
+// are read at the same time, as fresh replays share one pass over their trace.
 func sequencesOf(label, setting string) ([]string, error) {
 	w, err := ParseWorkload(label, setting)
 	if err != nil {

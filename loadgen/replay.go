@@ -46,7 +46,7 @@ func (r Replay) Loads() ([]*Load, error) {
 		return nil, err
 	}
 	defer reader.Close()
-	p := pass{recording: &recording{Replay: r, first: -1}, resources: map[string]chronicle{}}
+	p := pass{recording: &recording{Replay: r, first: -1}, resources: map[string]loader{}}
 	for {
 		var record trace.Record
 		if err := reader.Next(&record); errors.Is(err, io.EOF) {
@@ -105,14 +105,14 @@ func (r Replay) reader() (*reader, error) {
 	return &reader{opened, file}, nil
 }
 
-// A pass is one reading of a trace to make loads of it.
+// A pass is one pass over a trace to make loads of it.
 type pass struct {
 	*recording
-	resources map[string]chronicle
+	resources map[string]loader
 }
 
-// A chronicle becomes the load of one resource, record by record.
-type chronicle interface {
+// A loader builds the load of one resource, record by record.
+type loader interface {
 	list(r *trace.Record) // of the initial list, in order; the bookmark at its end too
 	event(r *trace.Record)
 	load(first int64) *Load
@@ -156,7 +156,7 @@ func scaled(t, first int64, speed float64) time.Duration {
 	return time.Duration(min(float64(t-first)/speed, maxDue))
 }
 
-// collected is the chronicle of a load that is built beforehand.
+// collected is the loader of a load that is built beforehand.
 type collected struct {
 	builder *builder
 	speed   float64
@@ -261,36 +261,36 @@ func (l *Load) Err() error {
 	return l.replay.failed.Load()
 }
 
-// A cast makes the objects of one resource as its records come. Like the cache
+// A tracker makes the objects of one resource as its records come. Like the cache
 // it knows only what exists.
-type cast struct {
-	live map[string]*actor
+type tracker struct {
+	live map[string]*tracked
 	ids  uint32
 }
 
-// An actor is an object that exists.
-type actor struct {
+// tracked is an object that exists.
+type tracked struct {
 	key  *key
 	held uint32 // ID of its present state
 }
 
-// play returns the object that a record brings, which has the next ID, and the
+// apply returns the object that a record brings, which has the next ID, and the
 // ID of the state before it, 0 if there was none.
-func (c *cast) play(r *trace.Record, due time.Duration) (o *Object, before uint32) {
-	c.ids++
-	a := c.live[string(r.Key)]
-	if a == nil {
+func (t *tracker) apply(r *trace.Record, due time.Duration) (o *Object, before uint32) {
+	t.ids++
+	known := t.live[string(r.Key)]
+	if known == nil {
 		text := string(r.Key)
-		a = &actor{key: &key{keyOf(text), unnumbered}}
+		known = &tracked{key: &key{keyOf(text), unnumbered}}
 		if r.Type != source.Bookmark {
-			c.live[text] = a
+			t.live[text] = known
 		}
 	}
-	before, a.held = a.held, c.ids
+	before, known.held = known.held, t.ids
 	if r.Type == source.Deleted {
-		delete(c.live, string(r.Key))
+		delete(t.live, string(r.Key))
 	}
-	o = &Object{Mark: Mark{key: a.key, due: due, id: c.ids}, version: string(r.RV)}
+	o = &Object{Mark: Mark{key: known.key, due: due, id: t.ids}, version: string(r.RV)}
 	if r.Object != nil {
 		payload := slices.Clone(r.Object)
 		o.payload = &payload
@@ -299,24 +299,25 @@ func (c *cast) play(r *trace.Record, due time.Duration) (o *Object, before uint3
 }
 
 // content returns what exists.
-func (c *cast) content() content {
-	all := content{sparse: make(map[event.Key]uint32, len(c.live))}
-	for _, a := range c.live {
-		all.sparse[a.key.Key] = a.held
+func (t *tracker) content() content {
+	all := content{sparse: make(map[event.Key]uint32, len(t.live))}
+	for _, known := range t.live {
+		all.sparse[known.key.Key] = known.held
 	}
 	return all
 }
 
-// streamed is the chronicle of a fresh load. It only looks what will come.
+// streamed is the loader of a fresh load. It keeps what the load needs beforehand,
+// and no events.
 type streamed struct {
-	cast
+	tracker
 	replay
 	all  *Load
 	last int64
 }
 
 func newStreamed(resource string, r *recording) *streamed {
-	s := &streamed{cast: cast{live: map[string]*actor{}}, all: &Load{Resource: resource, fresh: true}}
+	s := &streamed{tracker: tracker{live: map[string]*tracked{}}, all: &Load{Resource: resource, fresh: true}}
 	s.replay = replay{recording: r, resource: resource, events: 1, speed: r.Speed, broken: make(chan struct{})}
 	s.all.Lists = []List{{}}
 	s.expect = &Expect{load: s.all, Ordered: true, Checksum: checksumSeed}
@@ -326,7 +327,7 @@ func newStreamed(resource string, r *recording) *streamed {
 func (s *streamed) list(r *trace.Record) {
 	list, e := &s.all.Lists[0], s.expect
 	if r.Type != source.Bookmark {
-		o, _ := s.play(r, notTimed)
+		o, _ := s.apply(r, notTimed)
 		list.Objects = append(list.Objects, o)
 		e.call(encode(callAdd, true, 0, o.id))
 		return
@@ -338,7 +339,7 @@ func (s *streamed) list(r *trace.Record) {
 }
 
 func (s *streamed) event(r *trace.Record) {
-	o, before := s.play(r, notTimed)
+	o, before := s.apply(r, notTimed)
 	switch r.Type {
 	case source.Added:
 		s.expect.call(encode(callAdd, false, 0, o.id))

@@ -245,9 +245,9 @@ func TestFreshReplayCanBeLeftEarly(t *testing.T) {
 // While others play on, nothing piles up for one who left.
 func TestFreshReplayKeepsNothingForThoseWhoLeft(t *testing.T) {
 	loads := small(t, 1, true)
-	left, stays := loads[0].open().(*reading), loads[1].open().(*reading)
+	left, stays := loads[0].open().(*replayFeed), loads[1].open().(*replayFeed)
 	left.close()
-	fresh := map[*reading][]Event{left: make([]Event, 3), stays: make([]Event, 3)}
+	fresh := map[*replayFeed][]Event{left: make([]Event, 3), stays: make([]Event, 3)}
 	assert.True(t, left.hand(fresh, time.Nanosecond))
 	assert.Empty(t, fresh[left])
 	assert.Empty(t, left.queued)

@@ -41,9 +41,9 @@ func afterAFreeze(calls int, every, freeze, cost time.Duration) (run []timed) {
 	return run
 }
 
-// inHerds returns calls that are all due at once, herd after herd, and take
+// inBursts returns calls that are all due at once, burst after burst, and take
 // random times.
-func inHerds(calls, size int, between time.Duration, rng *rand.Rand) (run []timed) {
+func inBursts(calls, size int, between time.Duration, rng *rand.Rand) (run []timed) {
 	var free time.Duration
 	for i := range calls {
 		due := time.Duration(i/size) * between
@@ -69,7 +69,7 @@ func sampleRuns() map[string][]timed {
 	const calls = 100_000
 	runs := map[string][]timed{
 		"freeze": afterAFreeze(calls, 5*time.Microsecond, 200*time.Millisecond, time.Microsecond),
-		"herds":  inHerds(calls, 3000, 10*time.Millisecond, rng),
+		"bursts": inBursts(calls, 3000, 10*time.Millisecond, rng),
 		"chance": byChance(calls, 10*time.Microsecond, rng),
 	}
 	for _, size := range []int{8, group, 100, 128, 256, 1024} {

@@ -83,7 +83,7 @@ func (f *Forest) SVG() string {
 	c.open(forestWidth, height, f.Name)
 	c.text(8, 17, "start", "at", "buffer", smallSize)
 	c.text(figuresLeft, 17, "start", "at", "ratio [95 % interval]", smallSize)
-	c.text(visibleRight, 17, "end", "at", "sees", smallSize)
+	c.text(visibleRight, 17, "end", "at", "detectable", smallSize)
 	c.text(verdictLeft, 17, "start", "at", "verdict", smallSize)
 	c.add(`<g class="axis">`)
 	for _, v := range s.ticks {
@@ -148,7 +148,7 @@ func (g *ForestGroup) floors(c *canvas, s *scale, y float64) {
 		for ; i < len(g.Rows) && g.Rows[i].Floor == r.Floor; i++ {
 			visible := 1 + g.Rows[i].Visible
 			for _, v := range []float64{1 / visible, visible} {
-				if g.Rows[i].sees() && v > s.low && v < s.high {
+				if g.Rows[i].detects() && v > s.low && v < s.high {
 					seen.WriteString("M" + n(s.position(v)) + " " + n(y+(float64(i)+.5)*forestRow-5) + "v10")
 				}
 			}
@@ -175,8 +175,8 @@ func visible(v float64) string {
 	return "±" + format.Percent(math.Round(1000*v)/1000)
 }
 
-// sees reports whether it is known what the row could have seen.
-func (r *ForestRow) sees() bool { return r.Visible > 0 && !math.IsInf(r.Visible, 0) }
+// detects reports whether the detectable effect of the row is known.
+func (r *ForestRow) detects() bool { return r.Visible > 0 && !math.IsInf(r.Visible, 0) }
 
 // write draws a row whose top is at y.
 func (r *ForestRow) write(c *canvas, s *scale, y float64) {
@@ -192,7 +192,7 @@ func (r *ForestRow) write(c *canvas, s *scale, y float64) {
 		r.interval(c, s, at, middle)
 	}
 	c.text(figuresLeft, middle+.36*smallSize, "start", "figure", r.Figures, smallSize)
-	if r.sees() {
+	if r.detects() {
 		c.text(visibleRight, middle+.36*smallSize, "end", "figure", visible(r.Visible), smallSize)
 	}
 	c.text(verdictLeft, middle+.36*smallSize, "start", "v-"+string(r.Tone), r.Verdict, smallSize)

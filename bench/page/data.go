@@ -222,7 +222,7 @@ type unit struct {
 // others.
 var units = []unit{
 	{"ns/event", "time per event", format.Nanoseconds, "s per event"},
-	{"others-ns/event", "time per event, the others", format.Nanoseconds, "s per event"},
+	{"others-ns/event", "time per event, unstalled handlers", format.Nanoseconds, "s per event"},
 	{"p99-ns", "latency, 99th percentile", format.Nanoseconds, "s"},
 	{"p50-ns", "latency, median", format.Nanoseconds, "s"},
 	{"p90-ns", "latency, 90th percentile", format.Nanoseconds, "s"},

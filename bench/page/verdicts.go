@@ -70,7 +70,7 @@ func (v *Verdict) title() string {
 		s += ", floor " + format.Percent(v.Floor)
 	}
 	if v.Visible > 0 && !math.IsInf(v.Visible, 0) {
-		s += ", sees " + format.Percent(v.Visible)
+		s += ", detectable effect " + format.Percent(v.Visible)
 	}
 	return s
 }

@@ -35,7 +35,7 @@ type Options struct {
 	// default 10; of Ramp and Sine 1 to 2, by default 1.8. 0 = default.
 	Peak float64
 	// Period is the mean cycle of Bursts, by default 250 ms; the time that a Ramp
-	// takes or a Sine's day, 2 s; the time between herds of Relist, 500 ms. But
+	// takes or a Sine's day, 2 s; the time between batches of Relist, 500 ms. But
 	// for Relist it has to hold one event or more on average. 0 = default.
 	Period time.Duration
 	// Times are those of Recorded, as NewRecorded takes them.

@@ -8,7 +8,7 @@
 //	bursts   │       │││││││││   on and off at random: a rolling update
 //	ramp     │   │  │  │ │ │││   faster and faster
 //	sine     │ │││││ │    │  │   a day, often in seconds
-//	relist   ┃       ┃       ┃   a herd at one instant, then nothing
+//	relist   ┃       ┃       ┃   a batch at one instant, then nothing
 //	recorded │ ││     │ │  │││   the times of a trace, again and again
 //
 // It promises:

@@ -29,11 +29,10 @@ func (c Constant) Times(*rand.Rand) iter.Seq[time.Duration] {
 	}
 }
 
-// Relist is a thundering relist: at the end of every Period a herd of events is
-// due at one instant, as when a version expires and informers list all again. A
-// herd is PerSecond x Period events; where that is no whole number herds differ
-// by one event, so that none is gained or lost in the long run. Get one from
-// New, which checks its fields.
+// Relist is a relist of many informers: at the end of every Period a batch of
+// events is due at one instant. A batch is PerSecond x Period events; where that
+// is no whole number batches differ by one event, so that none is gained or lost
+// in the long run. Get one from New, which checks its fields.
 type Relist struct {
 	PerSecond float64
 	Period    time.Duration
@@ -48,12 +47,12 @@ func (r Relist) Rate() float64 { return r.PerSecond }
 // Times returns for event i the end of the period in which it would fall if it
 // came at a constant rate.
 func (r Relist) Times(*rand.Rand) iter.Seq[time.Duration] {
-	herd := r.PerSecond * r.Period.Seconds()
-	herds := float64(maxTime / r.Period)
+	batch := r.PerSecond * r.Period.Seconds()
+	batches := float64(maxTime / r.Period)
 	return func(yield func(time.Duration) bool) {
 		for i := 0; ; i++ {
 			due := maxTime
-			if before := float64(i) / herd; before < herds {
+			if before := float64(i) / batch; before < batches {
 				due = (time.Duration(before) + 1) * r.Period
 			}
 			if !yield(due) {

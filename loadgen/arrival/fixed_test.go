@@ -34,7 +34,7 @@ func TestConstant(t *testing.T) {
 	}
 }
 
-// Relist has no chance in it, so all moments follow from the sizes of herds.
+// Relist has no chance in it, so all moments follow from the sizes of batches.
 func TestRelist(t *testing.T) {
 	for _, r := range []Relist{
 		{20_000, 500 * time.Millisecond}, {5, 500 * time.Millisecond}, {0.75, time.Second},
@@ -44,11 +44,11 @@ func TestRelist(t *testing.T) {
 		times := draw(t, r, million)
 		assert.Equal(t, r.Period, times[0], "what is listed at the start is no event")
 		for i, due := range times {
-			herd := float64(due / r.Period)
-			// Event i belongs to the herd before which at most i events were due, and
+			batch := float64(due / r.Period)
+			// Event i belongs to the batch before which at most i events were due, and
 			// after which more; 2.0000000000000004 events are 2.
-			if due%r.Period != 0 || (herd-1)*size > float64(i)*(1+1e-15) || herd*size*(1+1e-15) <= float64(i) {
-				require.FailNow(t, "wrong herd", "%v: event %d at %v", r, i, due)
+			if due%r.Period != 0 || (batch-1)*size > float64(i)*(1+1e-15) || batch*size*(1+1e-15) <= float64(i) {
+				require.FailNow(t, "wrong batch", "%v: event %d at %v", r, i, due)
 			}
 		}
 	}

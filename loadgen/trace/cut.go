@@ -39,7 +39,7 @@ func Cut(open func() (*Reader, error), out io.Writer, c Compression, o CutOption
 			ErrCut, o.From, o.To, o.Repeat)
 	}
 	var w *Writer
-	r := repeater{live: newCensus(), repeats: o.Repeat > 1}
+	r := repeater{live: newSnapshot(), repeats: o.Repeat > 1}
 	pass := func() error {
 		reader, err := open()
 		if err != nil {
@@ -79,7 +79,7 @@ var errEnough = errors.New("enough")
 
 // cutOnce hands the part of a trace that o wants to emit.
 func cutOnce(r *Reader, o CutOptions, emit func(*Record) error) error {
-	c := cutter{options: o, past: newCensus(), watches: map[string]*cutWatch{}, emit: emit}
+	c := cutter{options: o, past: newSnapshot(), watches: map[string]*cutWatch{}, emit: emit}
 	seen := map[string]bool{}
 	var rec Record
 	var err error
@@ -111,7 +111,7 @@ func cutOnce(r *Reader, o CutOptions, emit func(*Record) error) error {
 // beginning into initial lists.
 type cutter struct {
 	options CutOptions
-	past    *census // before From
+	past    *snapshot // before From
 	watches map[string]*cutWatch
 	begun   bool
 	emit    func(*Record) error
@@ -198,18 +198,18 @@ func (c *cutter) finish() error {
 	return nil
 }
 
-// A census is the last record of each key that exists.
-type census struct {
+// A snapshot is the last record of each key that exists.
+type snapshot struct {
 	resources map[string]map[string]*Record
 }
 
-func newCensus() *census { return &census{map[string]map[string]*Record{}} }
+func newSnapshot() *snapshot { return &snapshot{map[string]map[string]*Record{}} }
 
-func (p *census) put(rec *Record) {
-	keys := p.resources[string(rec.Resource)]
+func (s *snapshot) put(rec *Record) {
+	keys := s.resources[string(rec.Resource)]
 	if keys == nil {
 		keys = map[string]*Record{}
-		p.resources[string(rec.Resource)] = keys
+		s.resources[string(rec.Resource)] = keys
 	}
 	switch known := keys[string(rec.Key)]; {
 	case rec.Type == source.Bookmark:
@@ -223,9 +223,9 @@ func (p *census) put(rec *Record) {
 }
 
 // of returns the records of a resource by key.
-func (p *census) of(resource string) func(yield func(*Record) bool) {
+func (s *snapshot) of(resource string) func(yield func(*Record) bool) {
 	return func(yield func(*Record) bool) {
-		keys := p.resources[resource]
+		keys := s.resources[resource]
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			if !yield(keys[key]) {
 				return

@@ -54,9 +54,9 @@ const (
 	// enoughEvents is from how many events on the fit looks for bursts and skew:
 	// fewer look like both, whatever they came from.
 	enoughEvents = 100
-	// graveyard is how many deleted keys of a resource a fit remembers, to know a
+	// mostDeleted is how many deleted keys of a resource a fit remembers, to know a
 	// key that comes back from a new one.
-	graveyard = 1 << 16
+	mostDeleted = 1 << 16
 	// mostRate and highestPeak are what package arrival takes.
 	mostRate, highestPeak = 10_000_000, 1000
 	// mostKeys is what package population takes.
@@ -118,8 +118,8 @@ func Fit(r *Reader) ([]Fitted, error) {
 // A fitter collects what the fit of one resource needs.
 type fitter struct {
 	keys        map[string]*fitLife
-	graves      map[string]struct{} // deleted keys
-	buried      []string            // the same in a ring, the oldest at next
+	deleted     map[string]struct{} // the last keys that were deleted
+	recently    []string            // the same in a ring, the oldest at next
 	next        int
 	start, last int64 // the end of the list, the event before
 	listed      bool
@@ -128,7 +128,7 @@ type fitter struct {
 	updates     tally
 	recent      recency
 	modified    float64 // how many
-	rankLogs    float64 // of the ranks by recency that MODIFIED struck, summed up
+	rankLogs    float64 // of the ranks by recency of MODIFIED, summed up
 	amongLogs   float64 // of how many keys there were then
 	sizes       moments
 	short, long windowCount
@@ -141,7 +141,7 @@ type fitLife struct {
 }
 
 func newFitter() *fitter {
-	return &fitter{keys: map[string]*fitLife{}, graves: map[string]struct{}{}, updates: tally{}}
+	return &fitter{keys: map[string]*fitLife{}, deleted: map[string]struct{}{}, updates: tally{}}
 }
 
 func (f *fitter) take(rec *Record) {
@@ -164,40 +164,40 @@ func (f *fitter) take(rec *Record) {
 	case source.Added:
 		l = &fitLife{}
 		f.keys[key] = l
-		if _, again := f.graves[key]; again && !rec.Initial {
+		if _, again := f.deleted[key]; again && !rec.Initial {
 			f.readded++
-			delete(f.graves, key)
+			delete(f.deleted, key)
 		}
 	case source.Modified:
-		f.strike(l)
+		f.update(l)
 	case source.Deleted:
 		f.updates.add(l.updates)
 		f.recent.leave(l)
 		delete(f.keys, key)
-		f.bury(key)
+		f.remember(key)
 		return
 	}
 	f.recent.touch(l)
 }
 
-// strike takes account of an update.
-func (f *fitter) strike(l *fitLife) {
+// update takes account of an update.
+func (f *fitter) update(l *fitLife) {
 	f.rankLogs += math.Log(float64(f.recent.rank(l)))
 	f.amongLogs += math.Log(float64(f.recent.taken))
 	f.modified++
 	l.updates++
 }
 
-// bury remembers a deleted key, for as long as there is room.
-func (f *fitter) bury(key string) {
-	if len(f.buried) < graveyard {
-		f.buried = append(f.buried, key)
+// remember notes that a key was deleted, in place of the oldest if there is no room.
+func (f *fitter) remember(key string) {
+	if len(f.recently) < mostDeleted {
+		f.recently = append(f.recently, key)
 	} else {
-		delete(f.graves, f.buried[f.next])
-		f.buried[f.next] = key
-		f.next = (f.next + 1) % graveyard
+		delete(f.deleted, f.recently[f.next])
+		f.recently[f.next] = key
+		f.next = (f.next + 1) % mostDeleted
 	}
-	f.graves[key] = struct{}{}
+	f.deleted[key] = struct{}{}
 }
 
 func (f *fitter) fitted(name string, recorded ResourceInfo, end int64) (Fitted, error) {

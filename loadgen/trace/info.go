@@ -105,11 +105,11 @@ func (d *describer) infos() (all []ResourceInfo) {
 
 // A describer collects what Describe tells.
 type describer struct {
-	resources map[string]*resourceStats
-	all       *stats
-	graves    []grave // of keys deleted in the last 30 s, by time; older ones are forgotten
-	forgotten int     // how many of graves are
-	last      int64
+	resources  map[string]*resourceStats
+	all        *stats
+	tombstones []tombstone // of keys deleted in the last 30 s, by time; older ones are forgotten
+	forgotten  int         // how many of tombstones are
+	last       int64
 }
 
 func newDescriber() *describer {
@@ -130,7 +130,7 @@ type life struct {
 	held    [2][len(StallWindows)]int64 // events in each sliding window: of the resource, of all
 }
 
-type grave struct {
+type tombstone struct {
 	t   int64
 	of  *resourceStats
 	key string
@@ -171,14 +171,14 @@ func (d *describer) take(rec *Record) {
 		s.stats.lives.add(l.records)
 		d.all.lives.add(l.records)
 		l.deleted = true
-		d.graves = append(d.graves, grave{rec.T, s, string(rec.Key)})
+		d.tombstones = append(d.tombstones, tombstone{rec.T, s, string(rec.Key)})
 	}
 }
 
 // forget drops the keys that were deleted long enough ago to matter no more.
 func (d *describer) forget() {
-	for ; d.forgotten < len(d.graves); d.forgotten++ {
-		g := d.graves[d.forgotten]
+	for ; d.forgotten < len(d.tombstones); d.forgotten++ {
+		g := d.tombstones[d.forgotten]
 		if d.last-g.t <= int64(StallWindows[len(StallWindows)-1]) {
 			break
 		}
@@ -186,8 +186,8 @@ func (d *describer) forget() {
 			delete(g.of.keys, g.key)
 		}
 	}
-	if d.forgotten == len(d.graves) || d.forgotten >= 1024 {
-		d.graves = append(d.graves[:0], d.graves[d.forgotten:]...)
+	if d.forgotten == len(d.tombstones) || d.forgotten >= 1024 {
+		d.tombstones = append(d.tombstones[:0], d.tombstones[d.forgotten:]...)
 		d.forgotten = 0
 	}
 }

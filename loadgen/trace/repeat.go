@@ -12,7 +12,7 @@ import (
 type repeater struct {
 	repeats  bool // there is more than one pass
 	pass     int
-	live     *census
+	live     *snapshot
 	shift    int64  // of this pass, added to times
 	last     int64  // the last time emitted
 	newest   uint64 // the highest version emitted
@@ -69,7 +69,7 @@ func (r *repeater) join() error {
 		}
 	}
 	r.pass++
-	r.live, r.shift = newCensus(), r.last
+	r.live, r.shift = newSnapshot(), r.last
 	r.relisted, r.offset = r.newest, r.newest+r.listed
 	return nil
 }

@@ -15,94 +15,94 @@ import (
 
 // A recording is a trace that fresh loads are read from, all resources in one go:
 //
-//	trace ─▶ performance: one goroutine reads ahead ─┬─▶ reading: feed of pods
-//	                                                 ├─▶ reading: feed of nodes
-//	                                                 └─▶ …
+//	trace ─▶ playback: one goroutine reads ahead ─┬─▶ replayFeed of pods
+//	                                              ├─▶ replayFeed of nodes
+//	                                              └─▶ …
 //
-// The feeds of one run share a performance, which begins when the first of them
-// is read. What nobody has opened by then is passed over, and who comes later
-// gets a performance of its own.
+// The feeds of one run share a playback, which begins when the first of them is
+// read. Resources without a feed by then are skipped, and a feed that is opened
+// later gets a playback of its own.
 type recording struct {
 	Replay
 	first   int64 // t of the first event after an initial list; -1 = none yet
 	mu      sync.Mutex
-	waiting []*performance // that have not begun; guarded by mu
+	waiting []*playback // that have not begun; guarded by mu
 }
 
 // open returns a feed of one resource's events.
 func (r *replay) open() feed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.waiting, func(p *performance) bool { return p.readings[r.resource] == nil })
+	i := slices.IndexFunc(r.waiting, func(p *playback) bool { return p.feeds[r.resource] == nil })
 	if i < 0 {
 		i = len(r.waiting)
-		r.waiting = append(r.waiting, &performance{
-			recording: r.recording, readings: map[string]*reading{},
+		r.waiting = append(r.waiting, &playback{
+			recording: r.recording, feeds: map[string]*replayFeed{},
 			space: make(chan struct{}, 1), over: make(chan struct{}),
 		})
 	}
 	p := r.waiting[i]
-	f := &reading{performance: p, of: r, cast: cast{live: map[string]*actor{}}, ready: make(chan struct{}, 1)}
-	p.readings[r.resource] = f
+	f := &replayFeed{playback: p, of: r, tracker: tracker{live: map[string]*tracked{}}, ready: make(chan struct{}, 1)}
+	p.feeds[r.resource] = f
 	p.open++
 	return f
 }
 
-// A performance is one reading of a trace while it is played.
-type performance struct {
+// A playback is one pass over a trace that feeds the streams of one run.
+type playback struct {
 	*recording
-	readings map[string]*reading // by resource; fixed once it has begun
-	begun    bool                // guarded by recording.mu, as is open
-	open     int                 // readings that are not closed
-	space    chan struct{}       // told when less is read ahead
-	over     chan struct{}       // closed when all readings are
+	feeds map[string]*replayFeed // by resource; fixed once it has begun
+	begun bool                   // guarded by recording.mu, as is open
+	open  int                    // feeds that are not closed
+	space chan struct{}          // told when less is read ahead
+	over  chan struct{}          // closed when all feeds are
 
 	queue sync.Mutex
 	ahead int // events read and not taken yet; guarded by queue
 }
 
-// A performance reads no further ahead than so many events: enough for the
-// longest stop of the reader that anybody would call short, and a few MB.
+// maxAhead is how many events a playback reads ahead at most: enough for a short
+// stop of the reader, and a few MB.
 const maxAhead = 16 << 10
 
 // chunk is how many records are read before they are handed on.
 const chunk = 256
 
-// A reading is a performance's feed of one resource. One goroutine takes from it.
-type reading struct {
-	*performance
-	cast
+// A replayFeed is a playback's feed of one resource. One goroutine takes from it.
+type replayFeed struct {
+	*playback
+	tracker
 	of    *replay
 	ready chan struct{} // told when there is more
 	mine  []Event       // taken out of the queue, and handed out from at on
 	at    int
 	idle  time.Duration // that take has waited
 
-	// Guarded by performance.queue.
+	// Guarded by playback.queue.
 	queued []Event
 	ended  bool // all is queued
 	closed bool // nobody takes more
 	work   time.Duration
 }
 
-// begin starts the performance at the first call.
-func (p *performance) begin() {
+// begin starts the playback at the first call.
+func (p *playback) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.begun {
 		return
 	}
 	p.begun = true
-	p.waiting = slices.DeleteFunc(p.waiting, func(other *performance) bool { return other == p })
-	go p.perform()
+	p.waiting = slices.DeleteFunc(p.waiting, func(other *playback) bool { return other == p })
+	go p.run()
 }
 
-// perform reads the trace to its end, or until all readings are closed.
-func (p *performance) perform() {
+// run reads the trace to its end, or until all feeds are closed.
+func (p *playback) run() {
 	err := p.read()
 	p.queue.Lock()
 	defer p.queue.Unlock()
-	for _, f := range p.readings {
+	for _, f := range p.feeds {
 		if err != nil {
 			f.of.fail(fmt.Errorf("loadgen: replay: %s, which was read before: %w", p.Name, err))
 		}
@@ -111,13 +111,13 @@ func (p *performance) perform() {
 	}
 }
 
-func (p *performance) read() error {
+func (p *playback) read() error {
 	r, err := p.reader()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	fresh := map[*reading][]Event{}
+	fresh := map[*replayFeed][]Event{}
 	for end := false; !end; {
 		start, n := time.Now(), 0
 		for ; n < chunk && !end; n++ {
@@ -126,12 +126,12 @@ func (p *performance) read() error {
 				end = true
 			} else if err != nil {
 				return err
-			} else if f := p.readings[string(record.Resource)]; f != nil {
-				fresh[f] = f.bring(fresh[f], &record)
+			} else if f := p.feeds[string(record.Resource)]; f != nil {
+				fresh[f] = f.event(fresh[f], &record)
 			}
 		}
 		if end {
-			for _, f := range p.readings {
+			for _, f := range p.feeds {
 				fresh[f] = append(fresh[f], f.sentinel())
 			}
 		}
@@ -142,22 +142,22 @@ func (p *performance) read() error {
 	return nil
 }
 
-// bring appends the event that a record stands for, unless it is one of the
+// event appends the event that a record stands for, unless it is one of the
 // initial list.
-func (f *reading) bring(events []Event, record *trace.Record) []Event {
+func (f *replayFeed) event(events []Event, record *trace.Record) []Event {
 	if record.Initial {
 		if record.Type != source.Bookmark {
-			f.play(record, notTimed)
+			f.apply(record, notTimed)
 		}
 		return events
 	}
 	due := scaled(record.T, f.first, f.of.speed)
-	o, _ := f.play(record, due)
+	o, _ := f.apply(record, due)
 	return append(events, Event{o, due, record.Type})
 }
 
 // sentinel returns the last event.
-func (f *reading) sentinel() Event {
+func (f *replayFeed) sentinel() Event {
 	due := notTimed
 	if f.of.speed > 0 {
 		due = f.of.span
@@ -168,7 +168,7 @@ func (f *reading) sentinel() Event {
 
 // hand puts events, which took so long each, into the queues, and waits until
 // there is room for more. It returns false if nobody wants more.
-func (p *performance) hand(fresh map[*reading][]Event, each time.Duration) bool {
+func (p *playback) hand(fresh map[*replayFeed][]Event, each time.Duration) bool {
 	p.queue.Lock()
 	for f, events := range fresh {
 		if len(events) > 0 && !f.closed {
@@ -206,7 +206,9 @@ func tell(c chan struct{}) {
 	}
 }
 
-func (f *reading) take(dst []Event, by time.Duration, stop <-chan struct{}) (n int, later time.Duration, ended bool) {
+func (f *replayFeed) take(
+	dst []Event, by time.Duration, stop <-chan struct{},
+) (n int, later time.Duration, ended bool) {
 	f.begin()
 	for ; n < len(dst); n++ {
 		if f.at == len(f.mine) && (n > 0 || !f.refill(stop)) {
@@ -225,7 +227,7 @@ func (f *reading) take(dst []Event, by time.Duration, stop <-chan struct{}) (n i
 
 // refill waits for events in the queue and takes them. It returns false at the
 // end, or when stop is closed first.
-func (f *reading) refill(stop <-chan struct{}) bool {
+func (f *replayFeed) refill(stop <-chan struct{}) bool {
 	for {
 		f.queue.Lock()
 		f.mine, f.queued, f.at = f.queued, f.mine[:0], 0
@@ -246,29 +248,29 @@ func (f *reading) refill(stop <-chan struct{}) bool {
 	}
 }
 
-func (f *reading) spent() time.Duration {
+func (f *replayFeed) spent() time.Duration {
 	f.queue.Lock()
 	defer f.queue.Unlock()
 	return f.work - f.idle
 }
 
-// close ends the reading, and with the last one the performance.
-func (f *reading) close() {
+// close ends the feed, and with the last one the playback.
+func (f *replayFeed) close() {
 	if !f.give() {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.performance
+	p := f.playback
 	if p.open--; p.open > 0 {
 		return
 	}
 	close(p.over)
-	p.waiting = slices.DeleteFunc(p.waiting, func(other *performance) bool { return other == p })
+	p.waiting = slices.DeleteFunc(p.waiting, func(other *playback) bool { return other == p })
 }
 
 // give gives up what was read ahead. It returns false if it was given up before.
-func (f *reading) give() bool {
+func (f *replayFeed) give() bool {
 	f.queue.Lock()
 	defer f.queue.Unlock()
 	if f.closed {
