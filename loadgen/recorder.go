@@ -50,8 +50,9 @@ type RecorderOptions struct {
 
 // A Recorder is the handler that measures. Each listener gets its own. A call
 // costs a few nanoseconds: it counts, and chains what it was told into a
-// checksum; no lock, no atomic, no allocation, and a clock only for the calls
-// that Latency has measured. A level recorder keeps the state of each key too.
+// checksum; no lock, no atomic, no allocation. Only calls that Latency has measured
+// read the clock, and the Lag, which takes a lock while late events delay calls. A
+// level recorder keeps the state of each key too.
 //
 // On its way a recorder passes three milestones: Listed, Filled and Done. It is
 // there when it has had so many calls, a level recorder when it knows what the
@@ -136,6 +137,14 @@ func (r *Recorder) skip() {
 // Release tells the recorder the zero of the intended times. A recorder with
 // Latency needs it before its source is released; others ignore it.
 func (r *Recorder) Release(start time.Time) { r.start = start }
+
+// Follow makes the recorder's latencies bounded by the lag of its generator: see
+// Lag.Lower. Call it before Release. Without Latency, or if g is nil, it does nothing.
+func (r *Recorder) Follow(g *Lag) {
+	if r.stamps.latency != nil && g != nil {
+		r.stamps.lag, r.stamps.handler = g, g.join()
+	}
+}
 
 // OnAdd records an add of an object of the load.
 func (r *Recorder) OnAdd(obj event.Object, initial bool) { r.Add(markOf(obj), initial) }

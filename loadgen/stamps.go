@@ -31,6 +31,8 @@ type stamps struct {
 	latency *hdrhistogram.Histogram
 	pause   time.Duration
 	heard   time.Duration // when the last measured call for a timed event came
+	lag     *Lag          // of the generator; nil = not known
+	handler int           // number in lag
 
 	// Calls for timed events are numbered from 0.
 	next   int           // the one to measure next
@@ -55,6 +57,9 @@ func (s *stamps) stamp(call int, now, due time.Duration, timed bool) {
 		record(s.latency, now-due, s.weight)
 		s.pause = max(s.pause, now-s.heard)
 		s.heard = now
+		if s.lag != nil && s.lag.pending.Load() {
+			s.lag.stamp(s.handler, now, due, s.weight)
+		}
 	}
 	if s.next = call + 1; s.weight == 1 && s.next < s.end {
 		return

@@ -48,6 +48,7 @@ type Pace struct {
 	GapError *hdrhistogram.Histogram
 	Events   int           // handed out
 	Work     time.Duration // spent on making and handing out events, without waiting
+	Lag      *Lag          // for recorders to follow; nil in a closed loop
 }
 
 // NewStream returns a stream that waits until start yields the zero of the
@@ -56,7 +57,7 @@ type Pace struct {
 func NewStream(load *Load, start <-chan time.Time) *Stream {
 	s := &Stream{load: load, feed: load.open(), start: start, lastDue: notTimed, stop: make(chan struct{})}
 	if load.Open() {
-		s.pace.Lateness, s.pace.GapError = NewHistogram(), NewHistogram()
+		s.pace.Lateness, s.pace.GapError, s.pace.Lag = NewHistogram(), NewHistogram(), newLag()
 	}
 	return s
 }
@@ -81,8 +82,8 @@ func (s *Stream) Stop() {
 	s.feed.close()
 }
 
-// Pace tells how the stream kept to its intended times. Call it while no Next is
-// running.
+// Pace tells how the stream kept to its intended times. Call it while no Next
+// hands out events: before a release, or when the events have been handled.
 func (s *Stream) Pace() Pace {
 	p := s.pace
 	p.Work += s.feed.spent()
@@ -117,11 +118,14 @@ func (s *Stream) advance(dst []Event, stop <-chan struct{}) int {
 
 // handed notes that events were handed out at from, to a reader that asked for them.
 func (s *Stream) handed(events []Event, asked, from time.Duration) {
+	late := notTimed
 	for _, e := range events {
 		if e.Due < 0 {
 			continue
 		}
-		record(s.pace.Lateness, from-max(e.Due, asked), 1)
+		own := from - max(e.Due, asked)
+		late = max(late, own)
+		record(s.pace.Lateness, own, 1)
 		if s.lastDue >= 0 {
 			gap, intended := from-s.lastAt, e.Due-s.lastDue
 			record(s.pace.GapError, max(gap-intended, intended-gap), 1)
@@ -130,7 +134,11 @@ func (s *Stream) handed(events []Event, asked, from time.Duration) {
 	}
 	s.next += len(events)
 	s.pace.Events = s.next
-	s.pace.Work += time.Since(s.begun) - from
+	to := time.Since(s.begun)
+	s.pace.Work += to - from
+	if late >= 0 {
+		s.pace.Lag.Late(late+to-from, to)
+	}
 	if s.next == s.load.Len() {
 		s.alarm.close()
 		s.feed.close()
