@@ -135,10 +135,7 @@ func compressed(records [][]string) ([]byte, error) {
 
 func (f *files) addSlice(s Slice, r *worker.Result) {
 	s.Steal, s.Pressure, s.Others = r.Steal, r.Pressure, r.OthersCPU
-	s.Values = map[string]float64{}
-	for _, m := range r.Metrics() {
-		s.Values[m.Unit] = m.Value
-	}
+	s.Values = valuesOf(r)
 	f.slices = append(f.slices, s)
 }
 
@@ -182,11 +179,12 @@ func (f *files) slicesText() (records [][]string) {
 // number formats with six digits: more than any timing has.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 
-// addLatency adds a row's histogram of one block, if its runs have one.
+// addLatency adds a row's histogram of one block, if its runs have one: of what was
+// measured, which is the upper bound where the generator was late.
 func (f *files) addLatency(row Row, base, began time.Time, results []*worker.Result) error {
 	var all *hdrhistogram.Histogram
 	for _, r := range results {
-		if r.Histogram == "" || r.Spoiled() {
+		if r.Histogram == "" {
 			continue
 		}
 		h, err := hdrhistogram.Decode([]byte(r.Histogram))

@@ -18,9 +18,13 @@ type Fitness struct {
 	// the run or of the block (a single round always counts).
 	Discarded int `json:"discarded,omitempty"`
 	Disturbed int `json:"disturbed,omitempty"`
-	// Spoiled is how many runs have no latency, because the generator was late.
-	Spoiled int    `json:"spoiled,omitempty"`
-	Store   string `json:"store"` // a hash of what all caches held in the end
+	// Late is how many runs have bounds of latencies, because the generator was late,
+	// and Spoiled how many had no latency for that in a run of an older lab. Saturated
+	// is how many runs have latencies with the lateness that they caused themselves.
+	Late      int    `json:"late,omitempty"`
+	Spoiled   int    `json:"spoiled,omitempty"`
+	Saturated int    `json:"saturated,omitempty"`
+	Store     string `json:"store"` // a hash of what all caches held in the end
 
 	planned int
 	inBlock int // rounds discarded in the block that is being measured
@@ -64,8 +68,11 @@ func (f *Fitness) discards(round []*worker.Result, rounds int) bool {
 func (f *Fitness) counts(round []*worker.Result) {
 	f.Rounds++
 	for _, r := range round {
-		if r.Spoiled() {
-			f.Spoiled++
+		switch {
+		case r.Saturated():
+			f.Saturated++
+		case r.Lower != nil:
+			f.Late++
 		}
 	}
 }
@@ -92,11 +99,20 @@ func (f *Fitness) String() string {
 	if f.Disturbed > 0 {
 		s += fmt.Sprintf(", %d kept though they did", f.Disturbed)
 	}
-	if f.Spoiled > 0 && s != "" {
-		s += "; "
-	}
-	if f.Spoiled > 0 {
-		s += fmt.Sprintf("%d runs without latency because the generator was late", f.Spoiled)
+	for _, runs := range []struct {
+		n    int
+		what string
+	}{
+		{f.Spoiled, "without latency because the generator was late"},
+		{f.Late, "with bounds of latency because the generator was late"},
+		{f.Saturated, "saturated the machine, and their latency includes that of the generator"},
+	} {
+		if runs.n > 0 && s != "" {
+			s += "; "
+		}
+		if runs.n > 0 {
+			s += fmt.Sprintf("%d runs %s", runs.n, runs.what)
+		}
 	}
 	return s
 }

@@ -24,7 +24,7 @@ func TestDisturbedRoundsAreMeasuredAgain(t *testing.T) {
 		assert.Equal(t, 9, f.Rounds)
 		assert.Equal(t, 4, f.Discarded)
 		assert.Equal(t, 9, f.Disturbed)
-		assert.Zero(t, f.Spoiled)
+		assert.Zero(t, f.Late)
 		assert.Equal(t, "0000000000000007", f.Store)
 		assert.Equal(t, "9 rounds, 4 more discarded because other programs used the machine, 9 kept though they did",
 			f.String())
@@ -34,18 +34,30 @@ func TestDisturbedRoundsAreMeasuredAgain(t *testing.T) {
 	assert.Contains(t, manifest(t, folder).Described[0], "listeners = 2")
 }
 
-// A run that the generator spoiled has no latency, and is counted.
-func TestSpoiledRunsAreCounted(t *testing.T) {
+// A run whose generator was late has bounds of latency, and is counted.
+func TestLateRunsAreCounted(t *testing.T) {
 	p := plan(t, "late", "fast")
 	folder := create(t, p)
 	require.NoError(t, run.Execute(t.Context(), p, folder))
 	f := folder.Fitness()[0]
-	assert.Equal(t, 3, f.Spoiled, "the first of each process")
+	assert.Equal(t, 3, f.Late, "the first of each process")
 	assert.Zero(t, f.Discarded)
-	assert.Equal(t, "3 runs without latency because the generator was late", f.String())
+	assert.Equal(t, "3 runs with bounds of latency because the generator was late", f.String())
 	raw := read(t, folder, "raw.txt")
-	assert.Contains(t, raw, "2e+07 p99-ns", "of the others")
-	assert.Contains(t, raw, " 0.333 spoiled", "the share of rounds")
+	assert.Contains(t, raw, "2e+07 p99-ns 0", "as measured")
+	assert.Contains(t, raw, "2e+07 p99-lower-ns", "the median of 11, 20 and 20 ms")
+	assert.Contains(t, raw, " 0.333 late", "the share of rounds")
+	recorded, err := run.Open(folder.Path)
+	require.NoError(t, err)
+	for _, s := range recorded.Slices {
+		lower, upper, measured := s.Bounds(worker.P99)
+		assert.Equal(t, s.Buffer == "late", measured)
+		if !measured {
+			continue
+		}
+		assert.EqualValues(t, 20e6, upper)
+		assert.Equal(t, map[bool]float64{true: 11e6, false: 20e6}[s.Round == 1], lower)
+	}
 }
 
 func TestQuietRunsTellNothing(t *testing.T) {

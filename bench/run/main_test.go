@@ -129,13 +129,13 @@ func fakeResult(contestant string, runs int) *worker.Result {
 		r.Store = 8
 	case "disturbed", "late":
 		r.Latency = &worker.Quantiles{P99: 20e6}
-		r.Lateness = &worker.Quantiles{P99: 1e3}
+		r.Lateness, r.SpanNS, r.Processors = &worker.Quantiles{P99: 1e3}, wall, 8
 	}
 	if contestant == "disturbed" {
 		r.OthersCPU = 0.3
 	}
 	if contestant == "late" && runs == 1 {
-		r.Lateness.P99 = 10e6
+		r.Lateness.P99, r.Lower = 10e6, &worker.Quantiles{P99: 11e6}
 	}
 	return r
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"informerlab/bench/worker"
 )
 
 // Recorded is a run as its folder keeps it. It is for reading only.
@@ -29,6 +31,8 @@ type Recorded struct {
 	Slices    []Slice    // by block and workload, in the order of measurement
 	Latencies []Latency  // one per row of an open loop, over all blocks and rounds
 	Timelines []Timeline // of the first round of each block, for loads that stall or are open
+
+	columns []string // of slices.csv.gz; an older lab had fewer
 }
 
 // A Row is what figures belong to.
@@ -50,6 +54,17 @@ type Slice struct {
 	// negative where not known: see worker.Result.
 	Steal, Pressure, Others float64
 	Values                  map[string]float64 // metrics by unit
+}
+
+// Bounds returns between which values a metric lies: equal ones, unless the run has
+// a lower bound of it, as of latencies where the generator was late. It returns
+// false if the metric was not measured.
+func (s *Slice) Bounds(unit string) (lower, upper float64, measured bool) {
+	upper, measured = s.Values[unit]
+	if lower, bounded := s.Values[worker.LowerOf(unit)]; bounded {
+		return lower, upper, measured
+	}
+	return upper, upper, measured
 }
 
 // A Latency is the histogram of a row, in nanoseconds from the intended time.
@@ -139,8 +154,9 @@ func (r *Recorded) read(name string) ([]byte, error) {
 	return text[:kept], nil
 }
 
-// records calls f with each line of a compressed table after the head.
-func records(text []byte, head []string, f func(record []string) error) error {
+// records calls f with each line of a compressed table after the head, which has
+// to begin as given.
+func records(text []byte, begin []string, f func(head, record []string) error) error {
 	if len(text) == 0 {
 		return nil
 	}
@@ -150,6 +166,7 @@ func records(text []byte, head []string, f func(record []string) error) error {
 	}
 	lines := csv.NewReader(zip)
 	lines.ReuseRecord = true
+	var head []string
 	for line := 1; ; line++ {
 		record, err := lines.Read()
 		switch {
@@ -157,13 +174,14 @@ func records(text []byte, head []string, f func(record []string) error) error {
 			return nil
 		case err != nil:
 			return err
-		case line == 1 && !slices.Equal(record, head):
-			return fmt.Errorf("line 1: found columns %s, expected %s: it was written by another version of lab",
-				strings.Join(record, ","), strings.Join(head, ","))
+		case line == 1 && !slices.Equal(record[:min(len(begin), len(record))], begin):
+			return fmt.Errorf("line 1: found columns %s, expected %s first: it was written by another version of lab",
+				strings.Join(record, ","), strings.Join(begin, ","))
 		case line == 1:
+			head = slices.Clone(record)
 			continue
 		}
-		if err := f(record); err != nil {
+		if err := f(head, record); err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
 	}
@@ -194,8 +212,8 @@ func (c *cells) int() int64 {
 }
 
 func (r *Recorded) parseSlices(text []byte) error {
-	head := columns()
-	return records(text, head, func(record []string) error {
+	return records(text, sliceColumns, func(head, record []string) error {
+		r.columns = head
 		c := &cells{left: record}
 		s := Slice{Block: int(c.int()), Round: int(c.int()), Position: int(c.int())}
 		s.Row = Row{c.text(), c.text(), c.text()}
@@ -215,7 +233,7 @@ func (r *Recorded) parseSlices(text []byte) error {
 }
 
 func (r *Recorded) parseTimelines(text []byte) error {
-	return records(text, timelineColumns, func(record []string) error {
+	return records(text, timelineColumns, func(_, record []string) error {
 		c := &cells{left: record}
 		block := int(c.int())
 		row := Row{c.text(), c.text(), c.text()}

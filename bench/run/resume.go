@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"informerlab/loadgen"
@@ -78,6 +79,9 @@ func resumable(path string) (*Recorded, error) {
 	if differing := r.Manifest.Environment.differences(environment()); len(differing) > 0 {
 		return nil, fmt.Errorf("run: resume %s: %s: expected the same machine and program",
 			path, strings.Join(differing, "; "))
+	}
+	if r.columns != nil && !slices.Equal(r.columns, columns()) {
+		return nil, fmt.Errorf("run: resume %s: %s has other columns: expected the same program", path, slicesName)
 	}
 	return r, nil
 }

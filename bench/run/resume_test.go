@@ -148,3 +148,22 @@ func TestOtherMachinesAreNotMixed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, string(other), string(after), "nothing is changed")
 }
+
+// TestOlderRunsOpen opens the runs that are kept, whose slices may lack columns that
+// came later: what they have is exact.
+func TestOlderRunsOpen(t *testing.T) {
+	paths, err := filepath.Glob("../../results/2026*")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		recorded, err := run.Open(path)
+		require.NoError(t, err)
+		require.NotEmpty(t, recorded.Slices)
+		for _, s := range recorded.Slices {
+			lower, upper, measured := s.Bounds(worker.P99)
+			assert.Equal(t, upper, lower)
+			_, open := s.Values[worker.LateP99]
+			assert.Equal(t, open && s.Values[worker.SpoiledRuns] == 0, measured)
+		}
+	}
+}

@@ -28,29 +28,43 @@ func (m measured) of(arm int) (results []*worker.Result) {
 	return results
 }
 
-// medians returns the median over rounds of each metric, in the order of units,
-// and of spoiled runs the share. A metric may be missing in some rounds.
-func medians(rounds []*worker.Result) []benchfmt.Value {
-	byUnit := map[string][]float64{}
-	for _, result := range rounds {
-		for _, metric := range result.Metrics() {
-			byUnit[metric.Unit] = append(byUnit[metric.Unit], metric.Value)
-		}
-	}
-	var values []benchfmt.Value
-	for _, unit := range worker.Units() {
-		all := byUnit[unit.Name]
-		if len(all) == 0 {
-			continue
-		}
-		middle := stats.Median(all)
-		if unit.Name == worker.SpoiledRuns {
-			middle = sum(all) / float64(len(all)) // a share
-		}
-		// Thousandths of a nanosecond or byte are below what is measured.
-		values = append(values, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
+// valuesOf returns the metrics of a result by unit.
+func valuesOf(r *worker.Result) map[string]float64 {
+	values := map[string]float64{}
+	for _, m := range r.Metrics() {
+		values[m.Unit] = m.Value
 	}
 	return values
+}
+
+// medians returns the median over rounds of each metric, in the order of units,
+// and the share of late and saturated runs. A metric may be missing in some rounds. A
+// round without a lower bound has its own value for it, if another has one.
+func medians(rounds []*worker.Result) (all []benchfmt.Value) {
+	byUnit, exact := map[string][]float64{}, map[string][]float64{}
+	for _, result := range rounds {
+		values := valuesOf(result)
+		for unit, v := range values {
+			byUnit[unit] = append(byUnit[unit], v)
+			lower := worker.LowerOf(unit)
+			if _, bounded := values[lower]; lower != "" && !bounded {
+				exact[lower] = append(exact[lower], v)
+			}
+		}
+	}
+	for _, unit := range worker.Units() {
+		values := byUnit[unit.Name]
+		if len(values) == 0 {
+			continue
+		}
+		middle := stats.Median(append(values, exact[unit.Name]...))
+		if unit.Name == worker.LateRuns || unit.Name == worker.SaturatedRuns {
+			middle = sum(values) / float64(len(values)) // a share
+		}
+		// Thousandths of a nanosecond or byte are below what is measured.
+		all = append(all, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
+	}
+	return all
 }
 
 func sum(values []float64) (total float64) {

@@ -173,19 +173,3 @@ func TestBehavioursAreChecked(t *testing.T) {
 		assert.ErrorContains(t, err, "had not been told of all events")
 	})
 }
-
-func TestSpoiled(t *testing.T) {
-	at := func(latency, lateness time.Duration) *worker.Result {
-		return &worker.Result{
-			Latency: &worker.Quantiles{P99: int64(latency)}, Lateness: &worker.Quantiles{P99: int64(lateness)},
-		}
-	}
-	assert.False(t, at(time.Millisecond, 900*time.Microsecond).Spoiled(), "within what a timer may be late")
-	assert.False(t, at(time.Second, 90*time.Millisecond).Spoiled(), "less than a tenth")
-	spoiled := at(time.Second, 110*time.Millisecond)
-	assert.True(t, spoiled.Spoiled())
-	assert.False(t, (&worker.Result{}).Spoiled())
-	for _, m := range spoiled.Metrics() {
-		assert.NotContains(t, []string{worker.P50, worker.P90, worker.P99, worker.P999, worker.MaxLatency}, m.Unit)
-	}
-}

@@ -18,6 +18,11 @@
 //	               they know the final state, by calls that fit to one another
 //	the account    of a contestant that keeps one adds up, call by call
 //
+// Where the generator of an open load was late, latencies are upper bounds, and
+// the result has lower ones beside them; where it was not, they are exact. A metric
+// such as p99-ns is the upper bound, p99-lower-ns the lower one, left out where they
+// are equal. The metrics late and saturated say why there are bounds or none.
+//
 // A contestant that discards all is done when the cache has the sentinel and the
 // account shows that nothing was left out.
 //
@@ -57,8 +62,8 @@ type Contestant struct {
 }
 
 // A Pipeline is one contestant over one load. Its methods but Get are called by
-// one goroutine at a time, in the order AddHandler…, Start, Release, any of the
-// others, Stop, Accounts.
+// one goroutine at a time, in the order AddHandler…, Start, Pace, Release, any of
+// the others, Stop, Accounts.
 type Pipeline interface {
 	// AddHandler adds the next handler, number 0 first, which is told the whole
 	// cache again every so often (0 = never). After Start the handler comes late:
@@ -84,7 +89,8 @@ type Pipeline interface {
 	// accounts. It may be called at any time after Start, and they have to be
 	// exact after Stop. A contestant that is not lossless has to keep them.
 	Accounts() []processor.Stats
-	// Pace tells how the generator kept to the intended times of the load.
+	// Pace tells how the generator kept to the intended times of the load. Its Lag
+	// is asked for before Release.
 	Pace() loadgen.Pace
 	// Stop ends the pipeline and returns when all its goroutines have ended.
 	// It is called exactly once, also after a failed Start.

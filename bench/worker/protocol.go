@@ -14,7 +14,7 @@ import (
 
 // Version is the version of the protocol. A worker built from another checkout
 // may speak another one, and a driver must not use it then.
-const Version = 4
+const Version = 5
 
 // The operations of the protocol, in the order a driver asks for them.
 const (

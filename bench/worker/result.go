@@ -2,7 +2,6 @@ package worker
 
 import (
 	"slices"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -26,8 +25,11 @@ type Result struct {
 	// Latency is from the intended time of an event to the begin of a
 	// handler's call, Lateness and GapError as in loadgen.Pace. All are nil in a
 	// closed loop, and Latency is where no handler was told of a timed event.
-	// PauseNS is the longest time for which a handler heard nothing.
+	// Where the generator was late, Latency is an upper bound, and Lower has the lower
+	// ones: see loadgen.Lag. PauseNS is the longest time for which a handler heard
+	// nothing.
 	Latency  *Quantiles `json:"latency,omitempty"`
+	Lower    *Quantiles `json:"lower,omitempty"`
 	Lateness *Quantiles `json:"lateness,omitempty"`
 	GapError *Quantiles `json:"gap_error,omitempty"`
 	PauseNS  int64      `json:"pause_ns,omitempty"`
@@ -37,6 +39,9 @@ type Result struct {
 	// GeneratorNS is what it cost to make and hand out an event, in nanoseconds
 	// of the generator's goroutine.
 	GeneratorNS float64 `json:"generator_ns"`
+	// SpanNS is the last intended time, and Processors is GOMAXPROCS.
+	SpanNS     int64 `json:"span_ns,omitempty"`
+	Processors int   `json:"processors"`
 	// Histogram is what Latency sums up, in HdrHistogram's compressed V2 encoding
 	// as base64; "" if there is none.
 	Histogram string   `json:"histogram,omitempty"`
@@ -70,21 +75,22 @@ type Result struct {
 // clock shows is no property of this one, nor what others did a disturbance, and
 // both are left out, here and by Metrics. It is for who asked for the runs.
 func (r *Result) Share() {
-	r.Shared, r.Latency, r.Histogram = true, nil, ""
+	r.Shared, r.Latency, r.Lower, r.Histogram = true, nil, nil, ""
 	r.OthersCPU, r.Pressure = -1, -1
 }
 
-// lateLimit is what a generator may be late at the 99th percentile without
-// spoiling a run, however short the latencies are: about what a Go timer of an
-// idle process is late (golang/go#44343).
-const lateLimit = time.Millisecond
-
-// Spoiled reports whether the generator was so late that the latencies tell more
-// of it than of the buffer: by more than a millisecond, and by more than a tenth
-// of the latency, both at the 99th percentile. Then Metrics has no latencies.
-func (r *Result) Spoiled() bool {
-	return r.Latency != nil && r.Lateness != nil &&
-		r.Lateness.P99 > int64(lateLimit) && r.Lateness.P99 > r.Latency.P99/10
+// Saturated reports whether the pipeline itself took the time that its generator
+// lacked: other programs used less than a tenth of all processors, and either this
+// process used at least nine tenths of its own, or the backlog grew to the end.
+// The backlog did if the last call came later than the last intended time by more
+// than a tenth of the span and the largest lateness. Then lateness is part of what
+// the pipeline does to its handlers, and Latency has no lower bounds.
+func (r *Result) Saturated() bool {
+	if r.Latency == nil || r.Lateness == nil || r.OthersCPU < 0 || r.OthersCPU >= 0.1 {
+		return false
+	}
+	busy := float64(r.CPUNS) >= 0.9*float64(r.WallNS)*float64(r.Processors)
+	return busy || r.WallNS > r.SpanNS+r.SpanNS/10+r.Lateness.Max
 }
 
 // Quantiles sum up a histogram of nanoseconds.
@@ -172,7 +178,14 @@ const (
 	P999               = "p99.9-ns"
 	MaxLatency         = "max-ns"
 	Pause              = "pause-ns"
-	SpoiledRuns        = "spoiled" // the share of runs
+	P50Lower           = "p50-lower-ns" // this and the next: only where they differ from what was measured
+	P90Lower           = "p90-lower-ns"
+	P99Lower           = "p99-lower-ns"
+	P999Lower          = "p99.9-lower-ns"
+	MaxLower           = "max-lower-ns"
+	LateRuns           = "late"      // the share of runs whose generator was late
+	SaturatedRuns      = "saturated" // the share of runs, see Result.Saturated
+	SpoiledRuns        = "spoiled"   // of older runs: the share without latency, as the generator was late
 	LateP50            = "generator-late-p50-ns"
 	LateP99            = "generator-late-p99-ns"
 	GapErrorP99        = "gap-error-p99-ns"
@@ -210,6 +223,7 @@ func Units() []Unit {
 		units = append(units, Unit{Name: name})
 	}
 	for _, name := range []string{
+		P50Lower, P90Lower, P99Lower, P999Lower, MaxLower, LateRuns, SaturatedRuns,
 		EventsPerSecond, Wakeups, SchedulerP99, MutexWait, GCs, PeakBytes, BacklogMax, OldestMax,
 	} {
 		units = append(units, Unit{Name: name, Higher: name == EventsPerSecond, Detail: true})
@@ -222,6 +236,14 @@ type Unit struct {
 	Name   string
 	Higher bool // more is better
 	Detail bool // it explains another figure and is no row of a table that is read first
+}
+
+// LowerOf returns the unit of the lower bounds of a unit's values, or "" if they
+// have none. A value without a lower bound is exact.
+func LowerOf(unit string) string { return lowerOf[unit] }
+
+var lowerOf = map[string]string{
+	P50: P50Lower, P90: P90Lower, P99: P99Lower, P999: P999Lower, MaxLatency: MaxLower,
 }
 
 // Metrics returns the figures of a result in the order of Units.
@@ -237,6 +259,7 @@ func (r *Result) Metrics() []Metric {
 var byTheClock = map[string]bool{
 	NSPerEvent: true, NSPerEventListener: true, OthersNSPerEvent: true, EventsPerSecond: true,
 	P50: true, P90: true, P99: true, P999: true, MaxLatency: true, Pause: true, SpoiledRuns: true,
+	LateRuns: true, SaturatedRuns: true,
 	LateP50: true, LateP99: true, GapErrorP99: true, GeneratorNSEvent: true,
 	SchedulerP99: true, MutexWait: true, OldestMax: true, DrainNS: true, DrainNSPerEvent: true,
 }
@@ -267,11 +290,11 @@ func (r *Result) metrics() []Metric {
 // details returns what the machine and the runtime tell.
 func (r *Result) details() []Metric {
 	events := float64(max(r.Events, 1))
-	m := []Metric{
+	m := append(r.bounds(), []Metric{
 		{EventsPerSecond, events / (float64(max(r.WallNS, 1)) / 1e9)},
 		{Wakeups, float64(r.Wakeups) / events}, {SchedulerP99, float64(r.SchedulerP99NS)},
 		{MutexWait, float64(r.MutexWaitNS) / events}, {GCs, float64(r.GCs)}, {PeakBytes, float64(r.PeakBytes)},
-	}
+	}...)
 	pending, oldest := -1, int64(0)
 	for _, s := range r.Timeline {
 		pending, oldest = max(pending, s.Pending), max(oldest, s.OldestNS)
@@ -284,19 +307,12 @@ func (r *Result) details() []Metric {
 
 // latencies returns the figures of an open loop, and what its generator did.
 func (r *Result) latencies() (m []Metric) {
-	if r.Latency != nil && !r.Spoiled() {
-		m = append(m, Metric{P50, float64(r.Latency.P50)}, Metric{P90, float64(r.Latency.P90)},
-			Metric{P99, float64(r.Latency.P99)}, Metric{P999, float64(r.Latency.P999)})
-	}
-	if r.Latency != nil && r.Stall != nil && !r.Spoiled() {
-		m = append(m, Metric{MaxLatency, float64(r.Latency.Max)}, Metric{Pause, float64(r.PauseNS)})
-	}
-	if r.Lateness != nil && r.Latency != nil {
-		spoiled := 0.0
-		if r.Spoiled() {
-			spoiled = 1
+	if q := r.Latency; q != nil {
+		m = append(m, Metric{P50, float64(q.P50)}, Metric{P90, float64(q.P90)},
+			Metric{P99, float64(q.P99)}, Metric{P999, float64(q.P999)})
+		if r.Stall != nil {
+			m = append(m, Metric{MaxLatency, float64(q.Max)}, Metric{Pause, float64(r.PauseNS)})
 		}
-		m = append(m, Metric{SpoiledRuns, spoiled})
 	}
 	if r.Lateness != nil {
 		m = append(m, Metric{LateP50, float64(r.Lateness.P50)}, Metric{LateP99, float64(r.Lateness.P99)})
@@ -308,6 +324,22 @@ func (r *Result) latencies() (m []Metric) {
 		m = append(m, Metric{GeneratorNSEvent, r.GeneratorNS})
 	}
 	return m
+}
+
+// bounds returns the lower bounds of latencies, and why there are any or none.
+func (r *Result) bounds() (m []Metric) {
+	if r.Latency == nil || r.Lateness == nil {
+		return nil
+	}
+	if q := r.Lower; q != nil && !r.Saturated() {
+		m = append(m, Metric{P50Lower, float64(q.P50)}, Metric{P90Lower, float64(q.P90)},
+			Metric{P99Lower, float64(q.P99)}, Metric{P999Lower, float64(q.P999)})
+		if r.Stall != nil {
+			m = append(m, Metric{MaxLower, float64(q.Max)})
+		}
+	}
+	share := map[bool]float64{true: 1}
+	return append(m, Metric{LateRuns, share[r.Lower != nil]}, Metric{SaturatedRuns, share[r.Saturated()]})
 }
 
 // backlog returns the figures of stopped handlers. Of one that stopped in an

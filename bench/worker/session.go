@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,6 +176,10 @@ func (r *run) build(ctx context.Context) error {
 		if err := p.Start(); err != nil {
 			return fmt.Errorf("%s: start: %w", r.loads[i].Resource, err)
 		}
+		lag := p.Pace().Lag
+		for _, rec := range r.recorders[i] {
+			rec.Follow(lag)
+		}
 	}
 	return nil
 }
@@ -212,7 +217,10 @@ func (r *run) measure(h hooks) (*Result, error) {
 	if err = errors.Join(err, r.visitors.end()); err != nil {
 		return nil, err
 	}
-	result := &Result{Events: r.events, Listeners: r.workload.Listeners, WallNS: wall.Nanoseconds()}
+	result := &Result{
+		Events: r.events, Listeners: r.workload.Listeners, WallNS: wall.Nanoseconds(),
+		SpanNS: r.span.Nanoseconds(), Processors: runtime.GOMAXPROCS(0),
+	}
 	result.charge(before, takeAfter())
 	if r.workload.Stalls() {
 		result.Stall = &Stalled{Handlers: r.workload.Stalled * len(r.loads), Before: filled}
@@ -394,20 +402,28 @@ func (r *run) discarded(load int) (n int) {
 
 // latencies merges what recorders and generators measured.
 func (r *run) latencies(result *Result) error {
-	var latency, lateness, gaps []*hdrhistogram.Histogram
+	var latency, lower, lateness, gaps []*hdrhistogram.Histogram
 	var work time.Duration
-	events := 0
+	events, late := 0, false
 	for i, p := range r.pipelines {
 		pace := p.Pace()
 		lateness, gaps = append(lateness, pace.Lateness), append(gaps, pace.GapError)
 		work, events = work+pace.Work, events+pace.Events
+		var own []*hdrhistogram.Histogram
 		for _, rec := range r.recorders[i][r.workload.Others():] {
-			latency = append(latency, rec.Latency())
+			own = append(own, rec.Latency())
 			result.PauseNS = max(result.PauseNS, rec.Pause().Nanoseconds())
 		}
+		upper := merged(own)
+		bound := pace.Lag.Lower(upper)
+		late = late || bound != nil
+		latency, lower = append(latency, upper), append(lower, cmp.Or(bound, upper))
 	}
 	all := merged(latency)
 	result.Latency, result.Neighbours = quantilesOf(all), r.neighbours()
+	if late {
+		result.Lower = quantilesOf(merged(lower))
+	}
 	result.Lateness, result.GapError = quantilesOf(merged(lateness)), quantilesOf(merged(gaps))
 	result.GeneratorNS = float64(work.Nanoseconds()) / float64(max(events, 1))
 	if all == nil {

@@ -97,12 +97,13 @@ func (p *playback) write(out io.Writer) error {
 	for _, row := range p.rows {
 		r := row.result
 		gap, late, latency := orNone(r.GapError), orNone(r.Lateness), orNone(r.Latency)
-		if r.Spoiled() {
-			latency = orNone(nil) // it tells of the generator
+		bound := ""
+		if r.Lower != nil {
+			bound = "≤ " // the generator was late
 		}
-		_, err := fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0fns\t%.1f MB\t%016x\n",
+		_, err := fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%s\t%s\t%s%s\t%s%s\t%.0fns\t%.1f MB\t%016x\n",
 			row.buffer, float64(r.WallNS)/1e9, brief(gap.P50), brief(gap.P99), brief(gap.Max), brief(late.P99),
-			brief(latency.P50), brief(latency.P99), r.GeneratorNS, float64(r.PeakBytes)/1e6, r.Store)
+			bound, brief(latency.P50), bound, brief(latency.P99), r.GeneratorNS, float64(r.PeakBytes)/1e6, r.Store)
 		if err != nil {
 			return err
 		}
