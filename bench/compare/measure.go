@@ -1,3 +1,20 @@
+// Package compare measures two programs side by side, until it can be told whether one is
+// slower than the other.
+//
+//	run.Execute: arms base, head, base-again, base-slowed, block by block: for CPU
+//	      │      time in duets on one processor, else by turns in random order
+//	      │ slices                     ▲ another block, while intervals are too wide
+//	      ▼                            │
+//	judge.Sides ──▶ judge.Comparison ──┘
+//
+// Every comparison holds controls of one buffer under each workload: a second copy of
+// base, which must not differ, and, except for latency, base with a known slowdown,
+// which must be found. If one goes wrong the machine was not fit, and no verdict counts.
+//
+// Limits: base and head run the same workloads on the same machine at the same
+// time; nothing is compared with figures of another day. By chance one in
+// five hundred comparisons has a slower row, whatever the number of rows; one in a
+// hundred if the rules say so, as a gate's do, which measures red rows again.
 package compare
 
 import (
@@ -6,6 +23,7 @@ import (
 	"math"
 	"time"
 
+	"informerlab/bench/judge"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/core/buffer"
@@ -24,7 +42,7 @@ type Plan struct {
 	Workloads  []loadgen.Workload
 	Buffers    []Buffer
 	Controls   string // the buffer that gets them; "" = the first
-	Rules
+	judge.Rules
 	Inject float64 // percent by which Head is made slower, to try the comparison itself
 	Procs  int     // GOMAXPROCS of workers; at 1 closed loops run in duets
 	Rounds int
@@ -57,11 +75,11 @@ func (p *Plan) arms() (arms []run.Arm) {
 				Procs: p.Procs, Spin: spin, Settled: settled,
 			})
 		}
-		arm(Base, p.Base, 0, 0)
-		arm(Head, p.Head, p.Inject, 0)
+		arm(judge.Base, p.Base, 0, 0)
+		arm(judge.Head, p.Head, p.Inject, 0)
 		if b.Name == controls {
-			arm(Again, p.Base, 0, controlBlocks)
-			arm(Slowed, p.Base, p.Percent, controlBlocks)
+			arm(judge.Again, p.Base, 0, controlBlocks)
+			arm(judge.Slowed, p.Base, p.Percent, controlBlocks)
 		}
 	}
 	return arms
@@ -69,7 +87,7 @@ func (p *Plan) arms() (arms []run.Arm) {
 
 // Measure measures a plan into a new folder in parent and compares the sides. An
 // interruption leaves a valid smaller run, whose path it returns with ctx's error.
-func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path string, err error) {
+func Measure(ctx context.Context, p *Plan, parent string) (c *judge.Comparison, path string, err error) {
 	if len(p.Workloads) == 0 || len(p.Buffers) == 0 {
 		return nil, "", errors.New("compare: found no workload or no buffer, expected one of each at least")
 	}
@@ -94,7 +112,7 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 	if err != nil {
 		return nil, folder.Path, err
 	}
-	c = Sides(recorded.Slices, p.Rules)
+	c = judge.Sides(recorded.Slices, p.Rules)
 	c.Seconds = time.Since(began).Seconds()
 	return c, folder.Path, nil
 }
@@ -102,7 +120,7 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *Comparison, path s
 // decided decides by the width of intervals alone, so that stopping favours no
 // verdict.
 func (p *Plan) decided(slices []run.Slice) bool {
-	c := Sides(slices, p.Rules)
+	c := judge.Sides(slices, p.Rules)
 	least := stats.Fewest(float64(len(c.Rows)), p.Alpha) + spareBlocks
 	for _, r := range c.Rows {
 		if !narrow(r, least) {
@@ -126,6 +144,6 @@ const spareBlocks = 4
 
 // narrow reports whether a row has enough blocks and a 90 % interval that reaches
 // at most half as far to either side as the floor.
-func narrow(r Row, least int) bool {
+func narrow(r judge.Row, least int) bool {
 	return r.Estimate.Blocks >= least && (r.High90-r.Low90)/2 <= math.Log1p(r.Floor)/2
 }

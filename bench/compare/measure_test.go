@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"informerlab/bench/judge"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -14,7 +15,9 @@ import (
 // TestDecided goes on until rows and controls are known well enough, whatever they
 // show.
 func TestDecided(t *testing.T) {
-	p := &Plan{Rules: Rules{Metrics: []Metric{{worker.CPUNSPerEvent, 0.01}}, Alpha: stats.Strict, Percent: 5}}
+	p := &Plan{Rules: judge.Rules{
+		Metrics: []judge.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.01}}, Alpha: stats.Strict, Percent: 5,
+	}}
 	measured := func(blocks, controls int, noise, slowedNoise float64) (all []run.Slice) {
 		rng := rand.New(rand.NewPCG(1, 1))
 		for block := 1; block <= blocks; block++ {
@@ -25,11 +28,11 @@ func TestDecided(t *testing.T) {
 					Values: map[string]float64{worker.CPUNSPerEvent: value * (1 + noise*rng.NormFloat64())},
 				})
 			}
-			add(Base, 100, noise)
-			add(Head, 103, noise)
+			add(judge.Base, 100, noise)
+			add(judge.Head, 103, noise)
 			if block <= controls {
-				add(Again, 100, noise)
-				add(Slowed, 105, slowedNoise)
+				add(judge.Again, 100, noise)
+				add(judge.Slowed, 105, slowedNoise)
 			}
 		}
 		return all

@@ -53,6 +53,20 @@ func Value(v float64, unit string) string {
 	return strings.TrimSuffix(digits+" "+suffix, " ")
 }
 
+// Range returns a figure that lies between two values: "1.200–3.400 ms", or one Value if
+// they are written alike.
+func Range(low, high float64, unit string) string {
+	from, to := Value(low, unit), Value(high, unit)
+	if from == to || from == None {
+		return to
+	}
+	digits, prefix, _ := strings.Cut(from, " ")
+	if strings.HasSuffix(to, " "+prefix) { // the unit stands once
+		from = digits
+	}
+	return from + "–" + to
+}
+
 // Short is Value without the zeros that end it: for axes, and for round numbers.
 func Short(v float64, unit string) string {
 	digits, suffix, _ := strings.Cut(Value(v, unit), " ")

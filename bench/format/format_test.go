@@ -38,6 +38,10 @@ func TestValue(t *testing.T) {
 		assert.Equal(t, c.all, format.Value(c.v, c.unit))
 		assert.Equal(t, c.brief, format.Short(c.v, c.unit))
 	}
+	assert.Equal(t, "1.200–3.400 ms", format.Range(1.2e6, 3.4e6, "ns"))
+	assert.Equal(t, "12.00 µs–3.400 ms", format.Range(12e3, 3.4e6, "p99-ns"))
+	assert.Equal(t, "3.400 ms", format.Range(3.4e6, 3.40004e6, "ns"))
+	assert.Equal(t, "–", format.Range(math.NaN(), math.NaN(), "ns"))
 	assert.Equal(t, "100 k", format.Count(100000))
 	assert.Equal(t, "64 KiB", format.Bytes(65536))
 	assert.Equal(t, "10 µs", format.Nanoseconds(10_000))

@@ -37,6 +37,8 @@ import (
 	"slices"
 	"time"
 
+	"informerlab/bench/judge"
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
@@ -71,18 +73,11 @@ type Sides struct{ Base, Head Program }
 
 // An Outcome is what a layer found.
 type Outcome struct {
-	Rows     []Row
-	Controls []Control
+	Rows     []judge.Row
+	Controls []judge.Control
 	Unfit    string // why the rows prove nothing; "" = they do
 	Skipped  string // why nothing was measured; "" = it was
 	Failure  string // what is wrong with head, beyond being slower; may have many lines
-}
-
-// A Control is a comparison whose outcome is known beforehand.
-type Control struct {
-	Name    string // what was compared
-	Outcome string // what came of it, in a few words
-	Passed  bool
 }
 
 // Run compares. Its errors are about what stood in the way; what is wrong with
@@ -218,7 +213,7 @@ func (g *Gate) layer(
 // both returns the subjects that both programs have, and rows for the others.
 func (l *Layer) both(
 	ctx context.Context, contestants []worker.Listing, s Sides,
-) (subjects []Subject, rows []Row, err error) {
+) (subjects []Subject, rows []judge.Row, err error) {
 	if l.Subjects == nil {
 		return nil, nil, nil
 	}
@@ -237,9 +232,9 @@ func (l *Layer) both(
 		case inBase && inHead:
 			subjects = append(subjects, subject)
 		case inHead:
-			rows = append(rows, Row{Subject: subject, Verdict: New, Note: "base: " + base[subject]})
+			rows = append(rows, judge.Unmeasured(subject.row(), stats.New, "base: "+base[subject]))
 		case inBase:
-			rows = append(rows, Row{Subject: subject, Verdict: Missing, Note: "head: " + head[subject]})
+			rows = append(rows, judge.Unmeasured(subject.row(), stats.Missing, "head: "+head[subject]))
 		default:
 			return nil, nil, fmt.Errorf("%s, %s: neither base nor head has it: %s",
 				subject.Workload, subject.Buffer, head[subject])

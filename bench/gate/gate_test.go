@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"informerlab/bench/judge"
+	texts "informerlab/bench/report"
+	"informerlab/bench/run"
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
@@ -33,48 +38,57 @@ func scripted(outcomes ...Outcome) Layer {
 	}
 }
 
-func row(buffer string, v Verdict) Row {
-	r := Row{Subject: Subject{"w", buffer}, Unit: "ns/event", Verdict: v, Floor: 0.02, Blocks: 10}
+func row(buffer string, v stats.Verdict) judge.Row {
+	r := judge.Row{
+		Row: run.Row{Workload: "w", Buffer: buffer}, Metric: judge.Metric{Unit: "ns/event", Floor: 0.02}, Verdict: v,
+	}
+	r.Estimate.Blocks = 10
+	set := func(change, low, high float64) {
+		r.Mean, r.Low, r.High = math.Log1p(change), math.Log1p(low), math.Log1p(high)
+	}
 	switch v {
-	case Slower:
-		r.Change, r.Low, r.High = 0.1, 0.08, 0.12
-	case Inconclusive:
-		r.Change, r.Low, r.High = 0.01, -0.03, 0.05
+	case stats.Slower:
+		set(0.1, 0.08, 0.12)
+	case stats.Inconclusive:
+		set(0.01, -0.03, 0.05)
 	}
 	return r
 }
 
-func rows(r ...Row) Outcome { return Outcome{Rows: r} }
+func rows(r ...judge.Row) Outcome { return Outcome{Rows: r} }
 
 // TestStatus goes through all that a layer can come to.
 func TestStatus(t *testing.T) {
-	blind := row("ring", Inconclusive)
-	blind.High = 0.09
-	unfit := Outcome{Rows: []Row{row("ring", Slower)}, Unfit: "base differs from itself"}
-	missing := Outcome{Rows: []Row{{Subject: Subject{"w", "ring"}, Verdict: Missing}}, Unfit: "noise"}
+	blind := row("ring", stats.Inconclusive)
+	blind.High = math.Log1p(0.09)
+	none := judge.Unmeasured(run.Row{Workload: "w", Buffer: "ring"}, stats.Inconclusive, "no figure")
+	unfit := Outcome{Rows: []judge.Row{row("ring", stats.Slower)}, Unfit: "base differs from itself"}
+	missing := rows(judge.Unmeasured(run.Row{Workload: "w", Buffer: "ring"}, stats.Missing, ""))
+	missing.Unfit = "noise"
+	slower := rows(row("ring", stats.Slower))
 	for name, c := range map[string]struct {
 		outcomes []Outcome
 		status   int
 		why      string
 	}{
-		"fine":          {[]Outcome{rows(row("ring", Equivalent), row("chunked", Faster))}, 0, ""},
-		"some noise":    {[]Outcome{rows(row("ring", Equivalent), row("chunked", Inconclusive))}, 0, ""},
-		"all noise":     {[]Outcome{rows(blind)}, 3, "ring under w, ns/event could be anything from -3.0 % to +9.0 %"},
-		"new":           {[]Outcome{rows(Row{Verdict: New})}, 3, "nothing to compare"},
+		"fine":          {[]Outcome{rows(row("ring", stats.Equivalent), row("chunked", stats.Faster))}, 0, ""},
+		"some noise":    {[]Outcome{rows(row("ring", stats.Equivalent), row("chunked", stats.Inconclusive))}, 0, ""},
+		"all noise":     {[]Outcome{rows(blind)}, 3, "ring under w, ns/event could be anything: +1 % [−3, +9 %]"},
+		"new":           {[]Outcome{rows(judge.Row{Verdict: stats.New})}, 3, "nothing to compare"},
 		"skipped":       {[]Outcome{{Skipped: "no tool"}}, 3, "nothing to compare"},
 		"unfit":         {[]Outcome{unfit}, 3, "base differs from itself"},
 		"missing":       {[]Outcome{missing}, 1, "ring under w is missing"},
 		"failing":       {[]Outcome{{Failure: "--- FAIL: TestX"}}, 1, "scripted fails"},
-		"slower twice":  {[]Outcome{rows(row("ring", Slower)), rows(row("ring", Slower))}, 1, "ns/event +10.0 %"},
-		"slower once":   {[]Outcome{rows(row("ring", Slower)), rows(row("ring", Equivalent))}, 0, ""},
-		"then noise":    {[]Outcome{rows(row("ring", Slower)), rows(blind)}, 3, "could be anything"},
-		"then unfit":    {[]Outcome{rows(row("ring", Slower)), unfit}, 3, "base differs from itself"},
-		"then another":  {[]Outcome{rows(row("ring", Slower)), rows(row("chunked", Slower))}, 3, "could be anything"},
-		"then failing":  {[]Outcome{rows(row("ring", Slower)), {Failure: "out of turn"}}, 1, "scripted fails"},
-		"no figure":     {[]Outcome{rows(Row{Verdict: Inconclusive, High: nan, Floor: 0.02})}, 3, "could be anything"},
-		"known by rows": {[]Outcome{rows(row("ring", Equivalent), Row{Verdict: New})}, 0, ""},
+		"slower twice":  {[]Outcome{slower, slower}, 1, "ns/event +10 %"},
+		"slower once":   {[]Outcome{slower, rows(row("ring", stats.Equivalent))}, 0, ""},
+		"then noise":    {[]Outcome{slower, rows(blind)}, 3, "could be anything"},
+		"then unfit":    {[]Outcome{slower, unfit}, 3, "base differs from itself"},
+		"then another":  {[]Outcome{slower, rows(row("chunked", stats.Slower))}, 3, "could be anything"},
+		"then failing":  {[]Outcome{slower, {Failure: "out of turn"}}, 1, "scripted fails"},
+		"no figure":     {[]Outcome{rows(none)}, 3, "could be anything"},
+		"known by rows": {[]Outcome{rows(row("ring", stats.Equivalent), judge.Row{Verdict: stats.New})}, 0, ""},
 	} {
-		g := Gate{Layers: []Layer{scripted(c.outcomes...), scripted(rows(row("ring", Equivalent)))}}
+		g := Gate{Layers: []Layer{scripted(c.outcomes...), scripted(rows(row("ring", stats.Equivalent)))}}
 		if strings.HasPrefix(name, "new") || name == "skipped" {
 			g.Layers = g.Layers[:1]
 		}
@@ -100,7 +114,7 @@ func TestOneSideOnly(t *testing.T) {
 	layer := Allocations(false)
 	gate := func(base, head fake) (*Report, error) {
 		b, h := base.program(t, "base"), head.program(t, "head")
-		g := Gate{Layers: []Layer{layer, scripted(rows(row("ring", Equivalent)))}}
+		g := Gate{Layers: []Layer{layer, scripted(rows(row("ring", stats.Equivalent)))}}
 		return g.compare(t.Context(), Sides{b, h}, Sides{b, h})
 	}
 	one := has
@@ -110,7 +124,8 @@ func TestOneSideOnly(t *testing.T) {
 	require.NoError(t, err)
 	status, _ := report.Status()
 	assert.Zero(t, status, "a new buffer is compared with nothing")
-	assert.Equal(t, "1 equivalent, 2 new", strings.ReplaceAll(report.Layers[0].tally(), "4 equivalent", "1 equivalent"))
+	told := texts.Tally(report.Layers[0].Rows)
+	assert.Equal(t, "1 equivalent, 2 new", strings.ReplaceAll(told, "4 equivalent", "1 equivalent"))
 
 	report, err = gate(has, one)
 	require.NoError(t, err)
@@ -122,7 +137,7 @@ func TestOneSideOnly(t *testing.T) {
 	lacking.Lacks = "stalled = 1"
 	report, err = gate(lacking, has)
 	require.NoError(t, err)
-	assert.Contains(t, report.Layers[0].tally(), "2 new")
+	assert.Contains(t, texts.Tally(report.Layers[0].Rows), "2 new")
 	assert.Contains(t, report.Layers[0].Rows[len(report.Layers[0].Rows)-1].Note, "unknown option")
 
 	_, err = gate(lacking, lacking)
@@ -145,7 +160,9 @@ func TestOneSideOnly(t *testing.T) {
 
 // TestAllocations compares programs with known figures.
 func TestAllocations(t *testing.T) {
-	for allocs, want := range map[float64]Verdict{1: Equivalent, 1.19: Equivalent, 1.21: Slower, 0.7: Faster} {
+	for allocs, want := range map[float64]stats.Verdict{
+		1: stats.Equivalent, 1.19: stats.Equivalent, 1.21: stats.Slower, 0.7: stats.Faster,
+	} {
 		head := has
 		head.Allocs = allocs
 		base := has.program(t, "base")
@@ -170,14 +187,14 @@ func TestAllocations(t *testing.T) {
 func TestExact(t *testing.T) {
 	for _, c := range []struct {
 		base, head float64
-		want       Verdict
+		want       stats.Verdict
 	}{
-		{100, 101, Equivalent}, {100, 101.1, Slower}, {100, 98.9, Faster},
-		{0, 0, Equivalent}, {0, 0.5, Equivalent}, {0, 0.6, Slower}, {1, 1.4, Equivalent},
+		{100, 101, stats.Equivalent}, {100, 101.1, stats.Slower}, {100, 98.9, stats.Faster},
+		{0, 0, stats.Equivalent}, {0, 0.5, stats.Equivalent}, {0, 0.6, stats.Slower}, {1, 1.4, stats.Equivalent},
 	} {
-		got := exact(Subject{}, "B/event", c.base, c.head, 0.01, 0.5)
+		got := judge.Exact(run.Row{}, "B/event", c.base, c.head, 0.01, 0.5)
 		assert.Equal(t, c.want, got.Verdict, "%+v", c)
-		assert.False(t, got.blind())
+		assert.False(t, blind(got))
 	}
 }
 
@@ -216,7 +233,7 @@ esac
 echo "==1== I   refs:      $n" >&2
 `
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "valgrind"), []byte(script), 0o700))
-	for cost, want := range map[string]Verdict{"100": Equivalent, "102": Slower, "98": Faster} {
+	for cost, want := range map[string]stats.Verdict{"100": stats.Equivalent, "102": stats.Slower, "98": stats.Faster} {
 		at := t.TempDir()
 		base, head := Program{Path: filepath.Join(at, "base")}, Program{Path: filepath.Join(at, "head")}
 		require.NoError(t, os.WriteFile(base.Path, []byte("100"), 0o600))

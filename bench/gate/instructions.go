@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"informerlab/bench/child"
+	"informerlab/bench/judge"
+	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 )
@@ -95,7 +97,7 @@ func instructions(ctx context.Context, valgrind string, s Sides, subjects []Subj
 	for n := range countsAtMost {
 		var jobs []func() error
 		for i, subject := range subjects {
-			if n == 0 || all[i].row(subject).Verdict != Equivalent {
+			if n == 0 || all[i].row(subject).Verdict != stats.Equivalent {
 				jobs = append(jobs, all[i].again(ctx, valgrind, s, subject)...)
 			}
 		}
@@ -137,11 +139,11 @@ func (c *counted) again(ctx context.Context, valgrind string, s Sides, subject S
 	return jobs
 }
 
-func (c *counted) row(subject Subject) Row {
+func (c *counted) row(subject Subject) judge.Row {
 	base := (c.least[1] - c.least[0]) / (manyItems - fewItems)
 	head := (c.least[3] - c.least[2]) / (manyItems - fewItems)
-	row := exact(subject, instructionsPerItem, base, head, instructionsFloor, 0)
-	row.Blocks = c.times
+	row := judge.Exact(subject.row(), instructionsPerItem, base, head, instructionsFloor, 0)
+	row.Estimate.Blocks = c.times
 	return row
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"informerlab/bench/judge"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/loadgen"
@@ -137,8 +138,8 @@ func allocations(ctx context.Context, s Sides, subjects []Subject, processes int
 				continue
 			}
 			amount := floor.amount / max(base[i][floor.per], 1)
-			row := exact(subject, floor.unit, value, head[i][floor.unit], floor.share, amount)
-			row.Blocks = processes
+			row := judge.Exact(subject.row(), floor.unit, value, head[i][floor.unit], floor.share, amount)
+			row.Estimate.Blocks = processes
 			outcome.Rows = append(outcome.Rows, row)
 		}
 	}

@@ -5,38 +5,11 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"informerlab/bench/judge"
+	"informerlab/bench/run"
+	"informerlab/bench/stats"
 )
-
-// A Verdict says what became of a row. Worse is called slower whatever the unit.
-type Verdict string
-
-// The verdicts: the four of a comparison, and two for rows that only one side has.
-const (
-	Slower       Verdict = "slower"
-	Faster       Verdict = "faster"
-	Equivalent   Verdict = "equivalent"
-	Inconclusive Verdict = "inconclusive"
-	New          Verdict = "new"
-	Missing      Verdict = "missing"
-)
-
-// A Row is one comparison of head with base.
-type Row struct {
-	Subject
-	Unit    string
-	Verdict Verdict
-	// Base and Head are what each has, for a reader; Change is what they are
-	// compared by, a share: 0.02 is 2 % more. Low and High are its 95 % interval,
-	// both Change where nothing varies.
-	Base, Head        float64
-	Change, Low, High float64
-	// Floor is the change that matters, and MDE the smallest one that would have
-	// been seen, both shares; MDE is 0 where nothing varies.
-	Floor, MDE float64
-	Amount     float64 // the floor in units instead, where base has next to nothing
-	Blocks     int     // process blocks it rests on
-	Note       string
-}
 
 // blindFactor is how many floors an interval may reach above nothing before its
 // row counts as not measured. A change of four floors is one that everybody
@@ -45,40 +18,21 @@ const blindFactor = 4
 
 // blind reports whether a row that is not slower leaves even a large slowdown
 // possible.
-func (r *Row) blind() bool {
-	return r.Verdict == Inconclusive && !(r.High <= blindFactor*r.Floor)
+func blind(r judge.Row) bool {
+	within := math.Expm1(r.High) <= blindFactor*r.Floor && len(r.Missing) == 0
+	return r.Verdict == stats.Inconclusive && !within
 }
 
-// compared reports whether the row tells of both sides.
-func (r *Row) compared() bool { return r.Verdict != New && r.Verdict != Missing }
+// subjectOf returns what a row is about.
+func subjectOf(r judge.Row) Subject { return Subject{r.Workload, r.Buffer} }
 
-// exact judges a figure that does not vary: worse is what grows by more than the
-// floor, the larger one of a share of base and an amount.
-func exact(s Subject, unit string, base, head, share, amount float64) Row {
-	row := Row{Subject: s, Unit: unit, Base: base, Head: head, Verdict: Equivalent, Floor: share}
-	if base > 0 {
-		row.Change = head/base - 1
-	} else if head > 0 {
-		row.Change = math.Inf(1)
-	}
-	row.Low, row.High = row.Change, row.Change
-	if amount > share*base {
-		row.Floor, row.Amount = 0, amount
-	}
-	switch floor := max(share*base, amount); {
-	case head-base > floor:
-		row.Verdict = Slower
-	case base-head > floor:
-		row.Verdict = Faster
-	}
-	return row
-}
+func (s Subject) row() run.Row { return run.Row{Workload: s.Workload, Buffer: s.Buffer} }
 
 // worse returns the subjects of rows that are slower.
-func worse(rows []Row) (subjects []Subject) {
+func worse(rows []judge.Row) (subjects []Subject) {
 	for _, row := range rows {
-		if row.Verdict == Slower && !slices.Contains(subjects, row.Subject) {
-			subjects = append(subjects, row.Subject)
+		if subject := subjectOf(row); row.Verdict == stats.Slower && !slices.Contains(subjects, subject) {
+			subjects = append(subjects, subject)
 		}
 	}
 	return subjects
@@ -97,22 +51,22 @@ func (l *LayerReport) confirm(again Outcome) {
 	l.Failure = again.Failure
 	l.Unfit = again.Unfit
 	for _, control := range again.Controls {
-		control.Name += ", again"
+		control.Note = "in the confirmation"
 		l.Controls = append(l.Controls, control)
 	}
 	l.Rows = slices.Clone(l.Rows)
 	for i, row := range l.Rows {
-		if row.Verdict != Slower {
+		if row.Verdict != stats.Slower {
 			continue
 		}
-		l.Rows[i].Verdict = Inconclusive
+		l.Rows[i].Verdict = stats.Inconclusive
 		l.Rows[i].Note = "slower, but was not measured again"
 		for _, second := range again.Rows {
-			if second.Subject != row.Subject || second.Unit != row.Unit {
+			if subjectOf(second) != subjectOf(row) || second.Unit != row.Unit {
 				continue
 			}
-			at := "at first " + percent(row.Change)
-			if second.Verdict == Slower {
+			at := "at first " + row.Figures()
+			if second.Verdict == stats.Slower {
 				second.Note = "confirmed; " + at
 			} else {
 				second.Note = at + ", not with new processes and another link order"
@@ -125,8 +79,8 @@ func (l *LayerReport) confirm(again Outcome) {
 // failed reports whether the layer fails head. What an unfit layer calls slower
 // does not; what is missing is, whatever the machine does.
 func (l *LayerReport) failed() bool {
-	return l.Failure != "" || slices.ContainsFunc(l.Rows, func(r Row) bool {
-		return r.Verdict == Missing || r.Verdict == Slower && l.Unfit == ""
+	return l.Failure != "" || slices.ContainsFunc(l.Rows, func(r judge.Row) bool {
+		return r.Verdict == stats.Missing || r.Verdict == stats.Slower && l.Unfit == ""
 	})
 }
 
@@ -163,15 +117,11 @@ func (r *Report) Status() (status int, why []string) {
 			continue
 		}
 		for _, row := range layer.Rows {
-			if row.blind() {
-				text := fmt.Sprintf("%s: %s could be anything from %s to %s",
-					layer.Name, row.title(), percent(row.Low), percent(row.High))
-				if math.IsNaN(row.High) && row.Note != "" {
-					text += ": " + row.Note
-				}
-				why = append(why, text)
+			if blind(row) {
+				why = append(why, fmt.Sprintf("%s: %s could be anything: %s, %s", layer.Name, title(row), row.Figures(),
+					row.Words()))
 			}
-			if row.compared() {
+			if row.Compared() {
 				compared++
 			}
 		}
@@ -195,30 +145,19 @@ func (l *LayerReport) faults() (faults []string) {
 	}
 	for _, row := range l.Rows {
 		switch {
-		case row.Verdict == Missing:
-			faults = append(faults, fmt.Sprintf("%s: %s is missing", l.Name, row.title()))
-		case row.Verdict == Slower && l.Unfit == "":
-			faults = append(faults, fmt.Sprintf("%s: %s %s", l.Name, row.title(), percent(row.Change)))
+		case row.Verdict == stats.Missing:
+			faults = append(faults, fmt.Sprintf("%s: %s is missing", l.Name, title(row)))
+		case row.Verdict == stats.Slower && l.Unfit == "":
+			faults = append(faults, fmt.Sprintf("%s: %s %s", l.Name, title(row), row.Figures()))
 		}
 	}
 	return faults
 }
 
-func (r *Row) title() string {
+func title(r judge.Row) string {
 	title := r.Buffer + " under " + r.Workload
 	if r.Unit != "" {
 		title += ", " + r.Unit
 	}
 	return title
-}
-
-// percent renders a share.
-func percent(share float64) string {
-	switch {
-	case math.IsInf(share, 1):
-		return "from nothing"
-	case math.IsNaN(share):
-		return "?"
-	}
-	return fmt.Sprintf("%+.1f %%", 100*share)
 }

@@ -5,12 +5,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"informerlab/bench/stats"
 )
 
 // TestExpect is a self-check whose gates are made up: those that can say nothing
 // are asked again, and the wrong ones are told of.
 func TestExpect(t *testing.T) {
-	slower, fine := rows(row("ring", Slower)), rows(row("ring", Equivalent))
+	slower, fine := rows(row("ring", stats.Slower)), rows(row("ring", stats.Equivalent))
 	unfit := Outcome{Unfit: "base differs from itself"}
 	for name, c := range map[string]struct {
 		outcomes []Outcome

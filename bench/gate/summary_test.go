@@ -13,32 +13,32 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"informerlab/bench/compare"
-	"informerlab/bench/report"
+	"informerlab/bench/judge"
+	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 )
 
-var nan = math.NaN()
-
 // TestSummary compares the summary of a made-up report with the kept one.
 func TestSummary(t *testing.T) {
-	slower, noise := row("ring", Slower), row("chunked", Inconclusive)
-	slower.Note, slower.Base, slower.Head, slower.MDE = "confirmed; at first +9.0 %", 100, 110, 0.015
-	noise.Note, noise.Base, noise.Head, noise.MDE = "needs 12 more blocks", 100, 101, 0.04
-	tiny := exact(Subject{"w", "ring"}, "allocs/event", 0.002, 0.003, 0.005, 0.01)
-	tiny.Blocks = 3
+	slower, noise := row("ring", stats.Slower), row("chunked", stats.Inconclusive)
+	slower.Note, slower.Base, slower.Head, slower.MDE = "confirmed; at first +9 %", 100, 110, 0.015
+	noise.Needs, noise.Base, noise.Head, noise.MDE = 12, 100, 101, 0.04
+	tiny := judge.Exact(run.Row{Workload: "w", Buffer: "ring"}, "allocs/event", 0.002, 0.003, 0.005, 0.01)
+	tiny.Estimate.Blocks = 3
+	again, slowed := judge.Control{Row: row("ring", stats.Equivalent), Passed: true, Expected: "no difference"},
+		judge.Control{Row: row("ring", stats.Slower), Percent: 5, Expected: "slower"}
+	again.Side, slowed.Side = judge.Again, judge.Slowed
 	r := &Report{
 		Base: "base 1234567890 (main)", Head: "head 1234568 with 2 uncommitted changes", Took: 200 * time.Second,
 	}
 	r.Layers = []LayerReport{
 		{Name: "conformance", Took: time.Minute},
-		{Name: "allocations", Took: 1500 * time.Millisecond, Outcome: Outcome{Rows: []Row{
-			tiny, {Subject: Subject{"w", "spsc"}, Verdict: New, Note: "base: unknown buffer"}}}},
+		{Name: "allocations", Took: 1500 * time.Millisecond, Outcome: Outcome{Rows: []judge.Row{
+			tiny, judge.Unmeasured(run.Row{Workload: "w", Buffer: "spsc"}, stats.New, "base: unknown | buffer")}}},
 		{Name: "instructions", Outcome: Outcome{Skipped: "valgrind is not installed"}},
 		{Name: "CPU", Took: 90 * time.Second, Outcome: Outcome{
-			Rows:     []Row{slower, noise, row("mpsc", Equivalent)},
-			Controls: []Control{{"base | itself", "+0.1 %", true}, {"base made 5 % slower", "+4.9 %", false}}}},
+			Rows: []judge.Row{slower, noise, row("mpsc", stats.Equivalent)}, Controls: []judge.Control{again, slowed}}},
 		{Name: "wall", Outcome: Outcome{Failure: "--- FAIL: TestX\n    x|y"}},
 	}
 	path := filepath.Join(t.TempDir(), "summary.md")
@@ -58,49 +58,17 @@ func TestSummary(t *testing.T) {
 	assert.Error(t, r.SaveSummary(filepath.Join(t.TempDir(), "nowhere", "summary.md")))
 }
 
-// TestOutcomeOf translates what a comparison can come to.
-func TestOutcomeOf(t *testing.T) {
-	estimate := stats.Estimate{Blocks: 12, Mean: math.Log(1.1), Low: math.Log(1.05), High: math.Log(1.15), MDE: 0.02}
-	measured := compare.Row{
-		Workload: "saturate:listeners=8", Buffer: "ring", Estimate: estimate, Verdict: stats.Slower,
-		Metric: compare.Metric{Unit: worker.CPUNSPerEvent, Floor: 0.02}, Base: 100, Head: 110,
-	}
-	open := measured
-	open.Verdict, open.Needs = stats.Inconclusive, 7
-	c := &compare.Comparison{
-		Rows: []compare.Row{measured, open}, Missing: []string{"steady:rate=50000 ring p99-ns"},
-		Controls: []compare.Control{
-			{Row: measured, Side: compare.Again, Passed: true},
-			{Row: measured, Side: compare.Slowed, Percent: 5, Passed: true},
-		},
-	}
-	o := outcomeOf(c)
-	require.Len(t, o.Rows, 3)
-	assert.InDelta(t, 0.1, o.Rows[0].Change, 1e-9)
-	assert.InDelta(t, 0.15, o.Rows[0].High, 1e-9)
-	assert.Equal(t, Slower, o.Rows[0].Verdict)
-	assert.Equal(t, "needs 7 more blocks", o.Rows[1].Note)
-	assert.Equal(t, Row{Subject: Subject{"steady:rate=50000", "ring"}, Unit: "p99-ns", Verdict: Missing,
-		Note: "head has no such figure"}, o.Rows[2])
-	assert.Len(t, o.Controls, 2)
-	assert.Empty(t, o.Unfit)
-
-	// What blocks are left of a figure never passes for equivalent.
-	lacking := measured
-	lacking.Verdict, lacking.Estimate.High = stats.Inconclusive, math.Log(1.001)
-	lacking.Missing = []report.Missing{{Name: "ring@head", Blocks: 2, Of: 12, Late: 2}}
-	c.Rows, c.Missing = []compare.Row{lacking}, nil
-	o = outcomeOf(c)
-	assert.True(t, o.Rows[0].blind())
-	assert.Equal(t, "ring@head: 2 of 12 blocks missing: generator late", o.Rows[0].Note)
-	status, why := (&Report{Layers: []LayerReport{{Name: "latency", Outcome: o}}}).Status()
+// TestBlindToMissingBlocks holds that what is left of a figure never passes for
+// equivalent.
+func TestBlindToMissingBlocks(t *testing.T) {
+	lacking := row("ring", stats.Inconclusive)
+	lacking.High = math.Log(1.001)
+	assert.False(t, blind(lacking))
+	lacking.Missing = []judge.Missing{{Name: "ring@head", Blocks: 2, Of: 12, Late: 2}}
+	assert.True(t, blind(lacking))
+	status, why := (&Report{Layers: []LayerReport{{Name: "latency", Outcome: rows(lacking)}}}).Status()
 	assert.Equal(t, StatusInconclusive, status)
-	assert.Contains(t, why[0], "from ? to ?: ring@head: 2 of 12 blocks missing: generator late")
-
-	c.Controls[0].Passed = false
-	assert.Contains(t, outcomeOf(c).Unfit, "base against itself, ring under saturate:listeners=8, cpu-ns/event")
-	c.Controls = nil
-	assert.Equal(t, "there were no controls", outcomeOf(c).Unfit)
+	assert.Contains(t, why[0], "ring@head: 2 of 12 blocks missing: generator late")
 }
 
 // TestLayers names what the gate measures: whatever it asks for has to be known.
@@ -133,10 +101,10 @@ func TestTimedGroups(t *testing.T) {
 	layer := CPU(func(_ context.Context, timing Timing, _ Sides, subjects []Subject) (Outcome, error) {
 		asked = append(asked, subjects)
 		assert.Positive(t, timing.Budget)
-		o := Outcome{Unfit: unfit, Controls: make([]Control, 2)}
+		o := Outcome{Unfit: unfit, Controls: make([]judge.Control, 2)}
 		for _, subject := range subjects {
 			if subject.Buffer != "mpsc" {
-				o.Rows = append(o.Rows, Row{Subject: subject, Verdict: Equivalent})
+				o.Rows = append(o.Rows, judge.Row{Row: subject.row(), Verdict: stats.Equivalent})
 			}
 		}
 		return o, nil
@@ -147,8 +115,8 @@ func TestTimedGroups(t *testing.T) {
 	assert.Len(t, asked, 2)
 	assert.Len(t, outcome.Rows, len(all))
 	assert.Len(t, outcome.Controls, 4)
-	blind := slices.IndexFunc(outcome.Rows, func(r Row) bool { return r.blind() })
-	assert.Equal(t, "mpsc", outcome.Rows[blind].Buffer, "what has no figure does not pass")
+	at := slices.IndexFunc(outcome.Rows, blind)
+	assert.Equal(t, "mpsc", outcome.Rows[at].Buffer, "what has no figure does not pass")
 
 	outcome, err = layer.Measure(t.Context(), Sides{}, all[len(all)-1:])
 	require.NoError(t, err)

@@ -2,13 +2,11 @@ package gate
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"informerlab/bench/compare"
+	"informerlab/bench/judge"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -22,7 +20,7 @@ type Timed func(ctx context.Context, t Timing, s Sides, subjects []Subject) (Out
 // A Timing is how a layer compares by time.
 type Timing struct {
 	Procs     int // GOMAXPROCS of the workers
-	Metrics   []compare.Metric
+	Metrics   []judge.Metric
 	Percent   float64 // by which the control is slower that must be found
 	Rounds    int     // measured runs per process
 	MaxBlocks int
@@ -44,7 +42,7 @@ type timedRows struct {
 // hardly depends on what else the machine does.
 func CPU(measure Timed, quick bool) Layer {
 	return timed("CPU time at one core", measure, quick, Timing{
-		Procs: 1, Metrics: []compare.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
+		Procs: 1, Metrics: []judge.Metric{{Unit: worker.CPUNSPerEvent, Floor: 0.02}}, Percent: 5,
 		MaxBlocks: 40,
 	},
 		timedRows{"saturate:listeners=2,events=100000", []string{"ring", "chunked", "mpsc"}, 8, 60 * time.Second},
@@ -55,7 +53,7 @@ func CPU(measure Timed, quick bool) Layer {
 // waking cost, of which CPU time does not tell.
 func Wall(measure Timed, quick bool) Layer {
 	return timed("wall time and tails at two cores", measure, quick, Timing{
-		Procs: 2, Metrics: []compare.Metric{
+		Procs: 2, Metrics: []judge.Metric{
 			{Unit: worker.NSPerEvent, Floor: 0.03}, {Unit: worker.P50, Floor: 0.1}, {Unit: worker.P99, Floor: 0.2},
 		}, Percent: 8,
 		MaxBlocks: 30,
@@ -112,14 +110,10 @@ func timed(name string, measure Timed, quick bool, t Timing, rows ...timedRows) 
 
 // unmeasured returns rows for subjects that have no figure at all, as where a
 // generator was always late: they must not pass for equivalent.
-func unmeasured(subjects []Subject, rows []Row) (none []Row) {
+func unmeasured(subjects []Subject, rows []judge.Row) (none []judge.Row) {
 	for _, subject := range subjects {
-		if !slices.ContainsFunc(rows, func(r Row) bool { return r.Subject == subject }) {
-			unknown := math.NaN()
-			none = append(none, Row{
-				Subject: subject, Verdict: Inconclusive, Note: "no figure",
-				Base: unknown, Head: unknown, Change: unknown, Low: unknown, High: unknown, MDE: unknown,
-			})
+		if !slices.ContainsFunc(rows, func(r judge.Row) bool { return subjectOf(r) == subject }) {
+			none = append(none, judge.Unmeasured(subject.row(), stats.Inconclusive, "no figure"))
 		}
 	}
 	return none
@@ -132,7 +126,7 @@ func Measured(out string, seed uint64, progress *run.Progress, args []string) Ti
 		p := &compare.Plan{
 			Base: []string{s.Base.Path, "worker"}, Head: []string{s.Head.Path, "worker"},
 			Workloads: []loadgen.Workload{mustParse(subjects[0].Workload)},
-			Rules:     compare.Rules{Metrics: t.Metrics, Alpha: stats.Alpha, Percent: t.Percent},
+			Rules:     judge.Rules{Metrics: t.Metrics, Alpha: stats.Alpha, Percent: t.Percent},
 			Procs:     t.Procs, Rounds: t.Rounds, MaxBlocks: t.MaxBlocks, Budget: t.Budget,
 			Seed: seed, Progress: progress, Args: args,
 		}
@@ -150,54 +144,8 @@ func Measured(out string, seed uint64, progress *run.Progress, args []string) Ti
 		if err != nil {
 			return Outcome{}, err
 		}
-		return outcomeOf(c), nil
+		return Outcome{Rows: c.Rows, Controls: c.Controls, Unfit: c.Unfit()}, nil
 	}
-}
-
-// outcomeOf translates a comparison.
-func outcomeOf(c *compare.Comparison) (o Outcome) {
-	for _, r := range c.Rows {
-		row := Row{
-			Subject: Subject{r.Workload, r.Buffer}, Unit: r.Unit, Verdict: Verdict(r.Verdict),
-			Base: r.Base, Head: r.Head, Blocks: r.Estimate.Blocks,
-			Change: math.Expm1(r.Mean), Low: math.Expm1(r.Low), High: math.Expm1(r.High),
-			Floor: r.Floor, MDE: math.Expm1(r.MDE),
-		}
-		if r.Verdict == stats.Inconclusive && r.Needs > 0 {
-			row.Note = fmt.Sprintf("needs %d more blocks", r.Needs)
-		}
-		if missing := r.MissingText(); missing != "" { // what is left of the blocks tells nothing
-			row.Note, row.Low, row.High = missing, math.NaN(), math.NaN()
-		}
-		o.Rows = append(o.Rows, row)
-	}
-	for _, missing := range c.Missing {
-		parts := strings.Fields(missing)
-		o.Rows = append(o.Rows, Row{
-			Subject: Subject{parts[0], parts[1]}, Unit: parts[2], Verdict: Missing, Note: "head has no such figure",
-		})
-	}
-	var failed []string
-	for _, control := range c.Controls {
-		known := "base against itself"
-		if control.Side == compare.Slowed {
-			known = fmt.Sprintf("base made %g %% slower", control.Percent)
-		}
-		told := Control{
-			Name:    fmt.Sprintf("%s, %s under %s, %s", known, control.Buffer, control.Workload, control.Unit),
-			Outcome: fmt.Sprintf("%s, %s", percent(math.Expm1(control.Mean)), control.Verdict),
-			Passed:  control.Passed,
-		}
-		o.Controls = append(o.Controls, told)
-		if !told.Passed {
-			failed = append(failed, told.Name+" came out as "+told.Outcome)
-		}
-	}
-	if len(o.Controls) == 0 {
-		failed = append(failed, "there were no controls")
-	}
-	o.Unfit = strings.Join(failed, "; ")
-	return o
 }
 
 // Layers returns all layers, the cheapest first.

@@ -30,10 +30,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"informerlab/bench/contestants"
+	"informerlab/bench/format"
+	"informerlab/bench/judge"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -201,69 +202,52 @@ func (c *command) measure(ctx context.Context, p *run.Plan, out io.Writer) error
 
 // A row says what the lab costs one buffer in one workload.
 type row struct {
-	workload, buffer string
-	off, on          float64 // cpu-ns/event: medians over blocks
-	perCall          float64 // nanoseconds of the lab: median over blocks; NaN without calls
-	ratio            stats.Estimate
-}
-
-func rows(p *run.Plan, measured []run.Slice) (all []row) {
-	for _, w := range p.Workloads {
-		for _, arm := range p.Arms {
-			if arm.Side == on {
-				all = append(all, newRow(w, arm.Buffer, measured))
-			}
-		}
-	}
-	return all
-}
-
-func newRow(w loadgen.Workload, buffer string, measured []run.Slice) row {
-	blocks := map[int]map[string][]float64{}
-	for _, s := range measured {
-		if s.Workload != w.String() || s.Buffer != buffer {
-			continue
-		}
-		if blocks[s.Block] == nil {
-			blocks[s.Block] = map[string][]float64{}
-		}
-		sides := blocks[s.Block]
-		sides[s.Side] = append(sides[s.Side], s.Values[worker.CPUNSPerEvent])
-	}
-	r := row{workload: w.String(), buffer: buffer}
-	var with, without, perCall, ratios []float64
-	for _, sides := range blocks {
-		ratios = append(ratios, stats.LogRatio(sides[off], sides[on]))
-		with, without = append(with, stats.Median(sides[on])), append(without, stats.Median(sides[off]))
-		if w.Listeners > 0 {
-			perCall = append(perCall, (stats.Median(sides[on])-stats.Median(sides[off]))/float64(w.Listeners))
-		}
-	}
-	r.on, r.off, r.perCall = stats.Median(with), stats.Median(without), stats.Median(perCall)
-	r.ratio = stats.Compare(ratios)
-	return r
+	judge.Row         // lab on against lab off
+	perCall   float64 // nanoseconds of the lab: median over blocks; NaN without calls
 }
 
 // limit is what the lab may cost of the pipeline.
 const limit = 0.01
 
+func rows(p *run.Plan, measured []run.Slice) (all []row) {
+	blocks := judge.BlocksOf(measured)
+	for _, w := range p.Workloads {
+		for _, arm := range p.Arms {
+			if arm.Side != on {
+				continue
+			}
+			with := run.Row{Workload: w.String(), Buffer: arm.Buffer, Side: on}
+			without := run.Row{Workload: w.String(), Buffer: arm.Buffer, Side: off}
+			r := row{Row: blocks.Compare(without, with, judge.Metric{Unit: worker.CPUNSPerEvent, Floor: limit})}
+			var perCall []float64
+			ons, offs := blocks.Values(with, r.Unit), blocks.Values(without, r.Unit)
+			for i := range min(len(ons), len(offs), w.Listeners*len(ons)) {
+				perCall = append(perCall, (ons[i]-offs[i])/float64(w.Listeners))
+			}
+			r.perCall = stats.Median(perCall)
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 func (r *row) verdict() string {
 	switch bound := math.Log1p(limit); {
-	case r.ratio.High < bound:
+	case r.High < bound:
 		return "under 1 %"
-	case r.ratio.Low > bound:
+	case r.Low > bound:
 		return "over 1 %"
 	}
 	return "1 % is within the interval"
 }
 
 func write(out io.Writer, all []row) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "workload\tbuffer\toff cpu-ns/event\ton\tlab\t95 % interval\tlab ns/call\t")
+	t := format.Table{Head: []string{
+		"workload", "buffer", "off cpu-ns/event", "on", "lab [95 % interval]", "lab ns/call", "",
+	}}
 	for _, r := range all {
-		percent := func(log float64) string { return fmt.Sprintf("%+.2f %%", 100*math.Expm1(log)) }
-		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.1f\t%s\t%s to %s\t%.1f\t%s\n", r.workload, r.buffer, r.off, r.on,
-			percent(r.ratio.Mean), percent(r.ratio.Low), percent(r.ratio.High), r.perCall, r.verdict())
+		t.Add(r.Workload, r.Buffer, format.Value(r.Base, r.Unit), format.Value(r.Head, r.Unit), r.Figures(),
+			format.Value(r.perCall, "ns"), r.verdict())
 	}
-	return t.Flush()
+	return t.Text(out)
 }

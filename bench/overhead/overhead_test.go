@@ -89,9 +89,9 @@ func TestOverheadRefuses(t *testing.T) {
 func TestRows(t *testing.T) {
 	w, err := loadgen.ParseWorkload("saturate:listeners=8")
 	require.NoError(t, err)
-	slice := func(block int, side string, ns float64) run.Slice {
+	slice := func(block, round int, side string, ns float64) run.Slice {
 		return run.Slice{
-			Row: run.Row{Workload: w.String(), Buffer: "ring", Side: side}, Block: block,
+			Row: run.Row{Workload: w.String(), Buffer: "ring", Side: side}, Block: block, Round: round,
 			Values: map[string]float64{worker.CPUNSPerEvent: ns},
 		}
 	}
@@ -100,8 +100,8 @@ func TestRows(t *testing.T) {
 		for block := 1; block <= 10; block++ {
 			for round := range 3 {
 				cost := 1000 + 100*float64(block) + 10*float64(round)
-				measured = append(measured, slice(block, off, cost),
-					slice(block, on, cost*lab*(1+0.0001*float64(block%3))))
+				measured = append(measured, slice(block, round+1, off, cost),
+					slice(block, round+1, on, cost*lab*(1+0.0001*float64(block%3))))
 			}
 		}
 		all := rows(&run.Plan{Workloads: []loadgen.Workload{w}, Arms: []run.Arm{
@@ -111,9 +111,9 @@ func TestRows(t *testing.T) {
 		return all[0]
 	}
 	r := rowOf(1.05)
-	assert.InDelta(t, math.Log(1.0501), r.ratio.Mean, 1e-4)
-	assert.InDelta(t, 1560, r.off, 1e-9)
-	assert.InDelta(t, 1560*1.05, r.on, 1)
+	assert.InDelta(t, math.Log(1.0501), r.Mean, 1e-4)
+	assert.InDelta(t, 1560, r.Base, 1e-9)
+	assert.InDelta(t, 1560*1.05, r.Head, 1)
 	assert.InDelta(t, 1560*0.05/8, r.perCall, 0.1)
 	assert.Equal(t, "over 1 %", r.verdict())
 	r = rowOf(1.005)
@@ -122,5 +122,5 @@ func TestRows(t *testing.T) {
 	assert.Equal(t, "1 % is within the interval", r.verdict())
 	var out bytes.Buffer
 	require.NoError(t, write(&out, []row{r}))
-	assert.Contains(t, out.String(), "+1.00 %")
+	assert.Contains(t, out.String(), "+1 %")
 }

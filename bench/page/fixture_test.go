@@ -4,16 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"informerlab/bench/compare"
-	"informerlab/bench/page"
 	"informerlab/bench/run"
-	"informerlab/bench/stats"
 	"informerlab/core/buffer"
 )
 
@@ -66,7 +62,7 @@ func number(label, key string, other float64) float64 {
 }
 
 // invent makes up a run that looks like one: figures are drawn by the seed.
-func invent(buffers []invented, workloads []string, blocks int) page.Input {
+func invent(buffers []invented, workloads []string, blocks int) *run.Recorded {
 	random := rand.New(rand.NewPCG(5, 5))
 	begin := time.Date(2026, 11, 22, 12, 30, 0, 0, time.UTC)
 	end := begin.Add(4*time.Minute + 38*time.Second)
@@ -112,10 +108,11 @@ func invent(buffers []invented, workloads []string, blocks int) page.Input {
 			}
 		}
 	}
-	in := page.Input{Run: r, Links: []string{"raw.txt", "slices.csv.gz", "flame/index.html", "table.txt", "run.json"}}
-	judge(random, &in, buffers)
-	return in
+	return r
 }
+
+// files are what the folder of a run has.
+var files = []string{"raw.txt", "slices.csv.gz", "flame/index.html", "table.txt", "run.json"}
 
 func open(workload string) bool {
 	return strings.HasPrefix(workload, "poisson") || strings.HasPrefix(workload, "replay")
@@ -188,71 +185,11 @@ func timeline(random *rand.Rand, b *invented) (samples []run.Sample) {
 	return samples
 }
 
-// judge makes up verdicts against the first buffer, with controls.
-func judge(random *rand.Rand, in *page.Input, buffers []invented) {
-	base := &buffers[0]
-	for _, w := range in.Run.Manifest.Workloads {
-		names := []string{"ns/event", "others-ns/event", "p99-ns", "cpu-ns/event"}
-		for _, name := range names {
-			truth := func(b *invented) float64 { return values(rand.New(rand.NewPCG(1, 2)), b, w)[name] }
-			if truth(base) == 0 {
-				continue
-			}
-			for i := range buffers[1:] {
-				b := &buffers[i+1]
-				v := page.Verdict{
-					Workload: w, Buffer: b.name, Unit: name, Base: "reference",
-					Ratio: truth(b) / truth(base), Floor: .03,
-					Visible: .015 + .02*random.Float64(), Blocks: len(in.Run.Manifest.Blocks), Unlike: b.capacity > 0,
-				}
-				if w == "replay:speed=100" {
-					v.Ratio = math.Exp(random.NormFloat64() * .05)
-				}
-				width := math.Exp(.01 + .05*random.Float64())
-				v.Low, v.High = v.Ratio/width, v.Ratio*width
-				v.Verdict = "inconclusive"
-				switch {
-				case v.High < 1/1.03:
-					v.Verdict = "faster"
-				case v.Low > 1.03:
-					v.Verdict = "slower"
-				case v.Low > 1/1.03 && v.High < 1.03:
-					v.Verdict = "equivalent"
-				default:
-					v.Needs = 6
-				}
-				in.Verdicts = append(in.Verdicts, v)
-			}
-		}
-		winner := page.Winner{Workload: w, Unit: "ns/event", Buffers: []string{"ring"}, Note: "by 5 to 7 %"}
-		switch {
-		case open(w):
-			winner.Unit, winner.Buffers, winner.Note = "p99-ns", []string{"ring", "chunked", "reference"}, "within 10 %"
-		case strings.HasPrefix(w, "stall"):
-			winner.Unit = "others-ns/event"
-		}
-		winner.Buffers = slices.DeleteFunc(winner.Buffers, func(name string) bool {
-			return !slices.ContainsFunc(buffers, func(b invented) bool { return b.name == name })
-		})
-		in.Winners = append(in.Winners, winner)
-	}
-	in.Verdicts = append(in.Verdicts, page.Verdict{
-		Workload: "saturate:listeners=8", Buffer: "reference", Side: "base-again", Base: "reference",
-		Unit: "cpu-ns/event", Ratio: 1.004, Low: .995, High: 1.013, Floor: .03, Visible: .02, Verdict: "equivalent",
-		Blocks: len(in.Run.Manifest.Blocks), Control: "reference again",
-	})
-	in.Controls = []page.Control{
-		{Name: "reference against itself", Expected: "no difference", Found: "+0.4 % [−0.5, +1.3 %]", Fine: true},
-		{Name: "reference with a spin of 3 %", Expected: "slower", Found: "+2.8 % [+1.9, +3.7 %]", Fine: true},
-	}
-}
-
 // sides makes up a comparison of head with base, with its controls, as lab compare
 // records it.
-func sides() page.Input {
+func sides() *run.Recorded {
 	random := rand.New(rand.NewPCG(7, 7))
-	in := invent(sixBuffers[:1], tenWorkloads[:1], 20)
-	r := in.Run
+	r := invent(sixBuffers[:1], tenWorkloads[:1], 20)
 	buffers := []string{"reference", "ring", "chunked"}
 	workloads := []string{"saturate:events=20000,listeners=1", "saturate:events=20000,listeners=8"}
 	r.Manifest.Workloads, r.Manifest.Arms, r.Slices, r.Manifest.Fitness = workloads, nil, nil, nil
@@ -286,9 +223,5 @@ func sides() page.Input {
 			}
 		}
 	}
-	judged := page.New(r, compare.Rules{
-		Metrics: []compare.Metric{{Unit: "cpu-ns/event", Floor: .01}}, Alpha: stats.Strict, Percent: 3,
-	})
-	judged.Links = in.Links
-	return judged
+	return r
 }

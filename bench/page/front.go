@@ -7,11 +7,13 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
+	"informerlab/bench/judge"
+	"informerlab/bench/report"
 )
 
 // An Entry is what the front page tells of a run: a line of results/history.jsonl.
@@ -41,22 +43,22 @@ type Figure struct {
 
 // Summarize makes the entry of a run: the figure that each workload is about, of
 // every buffer. Of two sides, head's are kept.
-func Summarize(in Input) Entry {
-	d := newData(&in)
-	m := &in.Run.Manifest
+func Summarize(j *judge.Judged) Entry {
+	d := newData(j)
+	m := &j.Run.Manifest
 	e := &m.Environment
 	entry := Entry{
-		Folder: d.folder, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status, Fit: in.Unfit == "",
+		Folder: d.folder, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status, Fit: !j.Sided || j.Fit(),
 		Machine: e.Fingerprint(), Verdict: d.verdict(),
 	}
 	if e.Dirty {
 		entry.Commit += "+"
 	}
 	for _, l := range d.loads {
-		name := d.primary(l.label)
+		name := d.Primary(l.Label)
 		for _, a := range d.arms {
-			if s, has := d.get(a.row(l.label), name); has && (a.info.Side == "" || a.info.Side == "head") {
-				entry.Figures = append(entry.Figures, Figure{l.label, a.info.Buffer, name, s.middle, a.lossy()})
+			if s, has := d.get(a.row(l.Label), name); has && (a.info.Side == "" || a.info.Side == "head") {
+				entry.Figures = append(entry.Figures, Figure{l.Label, a.info.Buffer, name, s.middle, d.lossy(a)})
 			}
 		}
 	}
@@ -65,27 +67,17 @@ func Summarize(in Input) Entry {
 
 // verdict sums up what a run came to.
 func (d *data) verdict() string {
-	var parts []string
-	for _, w := range d.winners() {
-		if len(w.Arms) == 1 && !slices.Contains(parts, w.Arms[0].Label) {
-			parts = append(parts, w.Arms[0].Label)
+	var names []string
+	for i := range d.Winners {
+		if w := &d.Winners[i]; w.Word() == "winner" && !slices.Contains(names, w.Best[0]) {
+			names = append(names, w.Best[0])
 		}
 	}
-	if len(parts) > 0 {
-		return "winners: " + strings.Join(parts, ", ")
+	if len(names) > 0 {
+		return "winners: " + strings.Join(names, ", ")
 	}
-	counts := map[string]int{}
-	for _, v := range d.in.Verdicts {
-		if v.Control == "" && !v.Unlike {
-			counts[v.Verdict]++
-		}
-	}
-	for _, word := range []string{"slower", "faster", "equivalent", "inconclusive"} {
-		if counts[word] > 0 {
-			parts = append(parts, strconv.Itoa(counts[word])+" "+word)
-		}
-	}
-	return strings.Join(parts, ", ")
+	alike := slices.DeleteFunc(slices.Clone(d.Rows), func(r judge.Row) bool { return r.Unlike })
+	return report.Tally(alike)
 }
 
 //go:embed front.html
@@ -130,7 +122,7 @@ func Front(w io.Writer, entries []Entry) error {
 			machines[e.Machine] = machineName(len(machines))
 			v.Machines = append(v.Machines, machineView{machines[e.Machine], e.Machine})
 		}
-		v.Runs = append(v.Runs, runView{e, i + 1, e.Started.Format(minute), machines[e.Machine]})
+		v.Runs = append(v.Runs, runView{e, i + 1, e.Started.Format(report.Minute), machines[e.Machine]})
 	}
 	slices.Reverse(v.Runs)
 	v.history(entries, machines)
@@ -162,7 +154,7 @@ func (v *frontView) history(entries []Entry, machines map[string]string) {
 		}
 		for _, f := range e.Figures {
 			if _, known := styles[f.Buffer]; !known {
-				s := chart.Style{Index: coloured, Lossy: f.Lossy, Neutral: f.Buffer == reference}
+				s := chart.Style{Index: coloured, Lossy: f.Lossy, Neutral: f.Buffer == judge.Reference}
 				styles[f.Buffer] = s
 				if !s.Neutral {
 					coloured++
@@ -177,12 +169,13 @@ func (v *frontView) history(entries []Entry, machines map[string]string) {
 		}
 	}
 	for _, k := range keys {
-		u := unitOf(k.unit)
+		y := axis(k.unit)
 		plot := chart.Plot{
-			Name: u.meaning + " over runs, " + k.workload, Width: half, Height: 300,
+			Name: y.Title + " over runs, " + k.workload, Width: half, Height: 300,
 			X: chart.Axis{Title: "run", Unit: "number, oldest first", Ticks: numbers(len(entries))},
-			Y: chart.Axis{Title: u.meaning, Unit: u.measure, Log: true, Format: u.format},
+			Y: y,
 		}
+		plot.Y.Log = true
 		measured := map[int]bool{}
 		at := map[[2]string]int{}
 		for i, e := range entries {
@@ -202,7 +195,7 @@ func (v *frontView) history(entries []Entry, machines map[string]string) {
 				plot.Series[n].Points = append(plot.Series[n].Points, chart.Point{
 					X: float64(i + 1), Y: f.Value,
 					Title: fmt.Sprintf("%s, run %d, machine %s: %s",
-						f.name(), i+1, machines[e.Machine], u.format(f.Value)),
+						f.name(), i+1, machines[e.Machine], format.Value(f.Value, k.unit)),
 				})
 			}
 		}
@@ -214,7 +207,7 @@ func (v *frontView) history(entries []Entry, machines map[string]string) {
 
 func (f *Figure) name() string {
 	if f.Lossy {
-		return f.Buffer + lossMark
+		return f.Buffer + report.LossMark
 	}
 	return f.Buffer
 }

@@ -10,6 +10,7 @@ import (
 
 	"informerlab/bench/chart"
 	"informerlab/bench/format"
+	"informerlab/bench/report"
 )
 
 // The sizes of drawings: two beside each other, or one.
@@ -19,7 +20,7 @@ const (
 
 // points is how many a line may have if there are so many lines: fewer than suit
 // it best where a page would get too large.
-func (d *data) points(lines int) int { return max(24, min(120, 4000/lines)) }
+func (d *data) points(lines int) int { return max(16, min(120, 2800/lines)) }
 
 // percentiles draws a panel of latency over percentile for each open loop.
 func (d *data) percentiles() []figure {
@@ -27,25 +28,25 @@ func (d *data) percentiles() []figure {
 	var workloads []string
 	for _, l := range d.loads {
 		plot := chart.Plot{
-			Name: "Latency by percentile, " + l.label, Width: half, Height: 400,
+			Name: "Latency by percentile, " + l.Label, Width: half, Height: 400,
 			X: chart.Axis{
 				Title: "percentile of notifications", Unit: "%", Log: true,
 				Ticks: []float64{2, 10, 100, 1000, 10_000}, Format: percentile,
 			},
 			Y: chart.Axis{Title: "latency from the intended time", Unit: "s", Log: true, Format: format.Nanoseconds},
 		}
-		for _, latency := range d.in.Run.Latencies {
+		for _, latency := range d.Run.Latencies {
 			a := d.arm(latency.Buffer, latency.Side)
-			if latency.Workload != l.label || a == nil || latency.Histogram.TotalCount() < 100 {
+			if latency.Workload != l.Label || a == nil || latency.Histogram.TotalCount() < 100 {
 				continue
 			}
 			plot.Series = append(plot.Series, chart.Series{
-				Label: a.label(), Style: a.style, Line: true,
-				Points: curve(a.label(), latency.Histogram, d.points(len(d.in.Run.Latencies))),
+				Label: a.label, Style: a.style, Line: true,
+				Points: curve(a.label, latency.Histogram, d.points(len(d.Run.Latencies))),
 			})
 		}
 		if svg := plot.SVG(); svg != "" {
-			panels, workloads = append(panels, panel{Title: l.label, SVG: html(svg)}), append(workloads, l.label)
+			panels, workloads = append(panels, panel{Title: l.Label, SVG: html(svg)}), append(workloads, l.Label)
 		}
 	}
 	if len(panels) == 0 {
@@ -139,15 +140,15 @@ func (d *data) load() (figures []figure) {
 }
 
 // varying groups the workloads that differ in nothing but a number, ascending.
-func (d *data) varying(key string) (groups [][]*load) {
+func (d *data) varying(key string) (groups [][]*report.Load) {
 	at := map[string]int{}
 	for _, l := range d.loads {
-		if _, has := l.number(key); !has {
+		if _, has := l.Number(key); !has {
 			continue
 		}
-		rest := l.without(key)
+		rest := l.Without(key)
 		if key == "listeners" { // of which many get fewer events, so that a run does not take longer
-			rest = newLoad(rest).without("events")
+			rest = l.Without(key, "events")
 		}
 		i, known := at[rest]
 		if !known {
@@ -158,35 +159,34 @@ func (d *data) varying(key string) (groups [][]*load) {
 		groups[i] = append(groups[i], l)
 	}
 	for _, group := range groups {
-		slices.SortStableFunc(group, func(a, b *load) int {
-			x, _ := a.number(key)
-			y, _ := b.number(key)
+		slices.SortStableFunc(group, func(a, b *report.Load) int {
+			x, _ := a.Number(key)
+			y, _ := b.Number(key)
 			return int(math.Copysign(1, x-y))
 		})
 	}
-	return slices.DeleteFunc(groups, func(g []*load) bool { return len(g) < 2 })
+	return slices.DeleteFunc(groups, func(g []*report.Load) bool { return len(g) < 2 })
 }
 
-func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
+func (d *data) loadFigure(group []*report.Load, key string, x chart.Axis) *figure {
 	var panels []panel
 	top, bottom := 0.0, math.Inf(1)
 	names := []string{"p50-ns", "p99-ns"}
 	for _, l := range group {
 		for _, a := range d.arms {
 			for _, name := range names {
-				if s, has := d.get(a.row(l.label), name); has && s.middle > 0 {
+				if s, has := d.get(a.row(l.Label), name); has && s.middle > 0 {
 					top, bottom = max(top, s.high), min(bottom, max(s.low, 1))
 				}
 			}
 		}
 	}
 	for _, name := range names {
-		y := chart.Axis{
-			Title: unitOf(name).meaning, Unit: "s", Log: true, Format: format.Nanoseconds, Min: bottom, Max: top,
-		}
-		plot := chart.Plot{Name: unitOf(name).meaning + " over load", Width: half, Height: 400, X: axis, Y: y}
+		y := axis(name)
+		y.Log, y.Min, y.Max = true, bottom, top
+		plot := chart.Plot{Name: y.Title + " over load", Width: half, Height: 400, X: x, Y: y}
 		for _, l := range group {
-			if x, _ := l.number(key); len(group) <= 8 {
+			if x, _ := l.Number(key); len(group) <= 8 {
 				plot.X.Ticks = append(plot.X.Ticks, x)
 			}
 		}
@@ -201,7 +201,7 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 		return nil
 	}
 	return &figure{
-		Title: "Latency against load: " + group[0].without(key), Panels: panels,
+		Title: "Latency against load: " + group[0].Without(key), Panels: panels,
 		Measure: d.measure(labels(group), d.arms),
 		Caption: fmt.Sprintf("Medians over process blocks, with their range. The knee, circled, is the load from "+
 			"which on the median is more than %d times its least: what is offered is more than what is taken.",
@@ -210,16 +210,16 @@ func (d *data) loadFigure(group []*load, key string, axis chart.Axis) *figure {
 }
 
 // overLoad is the line of one arm over the loads of a group.
-func (d *data) overLoad(a *arm, group []*load, key, name string) chart.Series {
-	line := chart.Series{Label: a.label(), Style: a.style, Line: true}
+func (d *data) overLoad(a *arm, group []*report.Load, key, name string) chart.Series {
+	line := chart.Series{Label: a.label, Style: a.style, Line: true}
 	for _, l := range group {
-		x, _ := l.number(key)
-		s, has := d.get(a.row(l.label), name)
+		x, _ := l.Number(key)
+		s, has := d.get(a.row(l.Label), name)
 		if !has {
 			continue
 		}
 		p := chart.Point{X: x, Y: s.middle, Low: s.low, High: s.high}
-		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label(), key, format.Count(x), strings.TrimSuffix(name, "-ns"),
+		p.Title = fmt.Sprintf("%s at %s=%s: %s %s", a.label, key, format.Count(x), strings.TrimSuffix(name, "-ns"),
 			format.Nanoseconds(s.middle))
 		line.Points = append(line.Points, p)
 	}
@@ -249,9 +249,9 @@ func knee(key string, x float64) string {
 	return format.Count(x) + "/s"
 }
 
-func labels(group []*load) (all []string) {
+func labels(group []*report.Load) (all []string) {
 	for _, l := range group {
-		all = append(all, l.label)
+		all = append(all, l.Label)
 	}
 	return all
 }
@@ -265,16 +265,16 @@ func (d *data) listeners() (figures []figure) {
 			Y: chart.Axis{Title: "throughput", Unit: "events/s", Log: true},
 		}
 		for _, a := range d.arms {
-			line := chart.Series{Label: a.label(), Style: a.style, Line: true}
+			line := chart.Series{Label: a.label, Style: a.style, Line: true}
 			for _, l := range group {
-				x, _ := l.number("listeners")
-				s, has := d.get(a.row(l.label), "ns/event")
+				x, _ := l.Number("listeners")
+				s, has := d.get(a.row(l.Label), "ns/event")
 				if !has || x == 0 {
 					continue
 				}
 				line.Points = append(line.Points, chart.Point{
 					X: x, Y: 1e9 / s.middle, Low: 1e9 / s.high, High: 1e9 / s.low,
-					Title: fmt.Sprintf("%s, %s: %s events/s, %s per event", a.label(), count(int(x), "handler"),
+					Title: fmt.Sprintf("%s, %s: %s events/s, %s per event", a.label, format.Plural(int(x), "handler"),
 						format.Count(1e9/s.middle), format.Nanoseconds(s.middle)),
 				})
 			}
@@ -283,7 +283,7 @@ func (d *data) listeners() (figures []figure) {
 		if svg := plot.SVG(); svg != "" {
 			figures = append(figures, figure{
 				ID:    fmt.Sprintf("listeners-%d", len(figures)+1),
-				Title: "Throughput against listeners: " + group[0].name,
+				Title: "Throughput against listeners: " + group[0].Name,
 				Caption: "Events per second until every handler has had its call, medians over process blocks with " +
 					"their range. A line that stays level pays nothing for one more listener.",
 				Panels: []panel{{SVG: html(svg), Wide: true}}, Measure: d.measure(labels(group), d.arms),

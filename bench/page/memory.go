@@ -8,6 +8,7 @@ import (
 
 	"informerlab/bench/chart"
 	"informerlab/bench/format"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/core/buffer"
 )
@@ -17,9 +18,9 @@ func (d *data) backlog() (figures []figure) {
 	for _, l := range d.loads {
 		var lines []timeline
 		for _, a := range d.arms {
-			for _, t := range d.in.Run.Timelines {
-				if t.Row == a.row(l.label) && len(t.Samples) > 1 {
-					lines = append(lines, timeline{a, thin(t.Samples, d.points(len(d.in.Run.Timelines)))})
+			for _, t := range d.Run.Timelines {
+				if t.Row == a.row(l.Label) && len(t.Samples) > 1 {
+					lines = append(lines, timeline{a, thin(t.Samples, d.points(len(d.Run.Timelines)))})
 					break
 				}
 			}
@@ -28,18 +29,18 @@ func (d *data) backlog() (figures []figure) {
 		for _, line := range lines {
 			most = max(most, line.most())
 			if line.most() < 0 {
-				untold += line.arm.label() + " does not tell its backlog. "
+				untold += line.arm.label + " does not tell its backlog. "
 			}
 		}
 		if most <= 0 {
 			continue // nothing ever waited
 		}
 		figures = append(figures, figure{
-			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.label,
+			ID: fmt.Sprintf("backlog-%d", len(figures)+1), Title: "Backlog and memory over time: " + l.Label,
 			Caption: "The first process block. " + stallCaption(l) + untold +
 				"Ticks below the heap are garbage collections.",
-			Panels: timePanels(l, lines), Legend: true, Folded: !l.stalls(),
-			Measure: d.measure([]string{l.label}, d.arms),
+			Panels: timePanels(l, lines), Legend: true, Folded: !stalls(l),
+			Measure: d.measure([]string{l.Label}, d.arms),
 		})
 	}
 	return figures
@@ -50,13 +51,13 @@ func (d *data) backlog() (figures []figure) {
 const stallShare = .9
 
 // stalls reports whether the workload's label says that handlers stop.
-func (l *load) stalls() bool {
-	n, has := l.number("stalled")
+func stalls(l *report.Load) bool {
+	n, has := l.Number("stalled")
 	return has && n > 0
 }
 
-func stallCaption(l *load) string {
-	if l.stalls() {
+func stallCaption(l *report.Load) string {
+	if stalls(l) {
 		return "The stalled handler goes on at about the circle: the last time at which nine tenths of the largest " +
 			"backlog wait. "
 	}
@@ -106,9 +107,9 @@ func thin(samples []run.Sample, n int) (kept []run.Sample) {
 	return kept
 }
 
-func timePanels(l *load, lines []timeline) (panels []panel) {
+func timePanels(l *report.Load, lines []timeline) (panels []panel) {
 	share, mark := 1.0, "peak"
-	if l.stalls() {
+	if stalls(l) {
 		share, mark = stallShare, "stall ends"
 	}
 	x := chart.Axis{Title: "time since the release", Unit: "s"}
@@ -126,14 +127,14 @@ func timePanels(l *load, lines []timeline) (panels []panel) {
 		{"bytes held by the buffers", chart.Axis{Title: "held by buffers", Unit: "B", Format: format.Bytes},
 			func(s run.Sample) float64 { return float64(s.Bytes) }},
 	} {
-		plot := chart.Plot{Name: of.title + ", " + l.label, Width: half, Height: 360, X: x, Y: of.axis}
+		plot := chart.Plot{Name: of.title + ", " + l.Label, Width: half, Height: 360, X: x, Y: of.axis}
 		heap := of.axis.Title == "heap"
 		any := false
 		for _, line := range lines {
 			if line.most() < 0 && !heap {
 				continue
 			}
-			s := chart.Series{Tooltip: line.arm.label(), Style: line.arm.style, Line: true}
+			s := chart.Series{Tooltip: line.arm.label, Style: line.arm.style, Line: true}
 			for i, sample := range line.samples {
 				p := chart.Point{X: sample.At.Seconds(), Y: of.value(sample)}
 				any = any || p.Y > 0
@@ -202,20 +203,20 @@ func (d *data) costs() []figure {
 			continue
 		}
 		plot := chart.Plot{
-			Name: "Cost against memory, " + l.label, Width: whole, Height: 430,
+			Name: "Cost against memory, " + l.Label, Width: whole, Height: 430,
 			X: chart.Axis{Title: "CPU time per event, of all cores", Unit: "s", Log: true, Format: format.Nanoseconds},
 			Y: chart.Axis{
 				Title: "live heap that the backlog holds", Unit: "B", Log: true, Binary: true, Format: format.Bytes,
 			},
 		}
 		for _, a := range d.arms {
-			cpu, has := d.get(a.row(l.label), "cpu-ns/event")
-			held, known := d.held(a.row(l.label))
+			cpu, has := d.get(a.row(l.Label), "cpu-ns/event")
+			held, known := d.held(a.row(l.Label))
 			if !has || !known {
 				continue
 			}
-			label := a.label()
-			if a.lossy() {
+			label := a.label
+			if d.lossy(a) {
 				label += " " + string(a.info.Traits.Loss)
 			}
 			plot.Series = append(plot.Series, chart.Series{Label: label, Style: a.style, Points: []chart.Point{{
@@ -225,8 +226,8 @@ func (d *data) costs() []figure {
 			}}})
 		}
 		if len(plot.Series) > 1 {
-			panels = append(panels, panel{Title: l.label, SVG: html(plot.SVG()), Wide: true})
-			workloads = append(workloads, l.label)
+			panels = append(panels, panel{Title: l.Label, SVG: html(plot.SVG()), Wide: true})
+			workloads = append(workloads, l.Label)
 		}
 	}
 	if len(panels) == 0 {
@@ -240,9 +241,9 @@ func (d *data) costs() []figure {
 }
 
 // piles reports whether a load leaves a backlog behind a lossless buffer.
-func (d *data) piles(l *load) bool {
+func (d *data) piles(l *report.Load) bool {
 	return slices.ContainsFunc(d.arms, func(a *arm) bool {
-		pending, has := d.get(a.row(l.label), "pending")
+		pending, has := d.get(a.row(l.Label), "pending")
 		return has && pending.middle > 0 && a.info.Traits.Loss == buffer.Lossless
 	})
 }
@@ -264,16 +265,17 @@ func (d *data) held(row run.Row) (float64, bool) {
 func (d *data) slices() []figure {
 	var panels []panel
 	for _, l := range d.loads {
-		u := unitOf(d.primary(l.label))
+		unit := d.Primary(l.Label)
 		plot := chart.Plot{
-			Name: "Measured runs over time, " + l.label, Width: half, Height: 250,
+			Name: "Measured runs over time, " + l.Label, Width: half, Height: 250,
 			X: chart.Axis{Title: "time since the run began", Unit: "min"},
-			Y: chart.Axis{Title: u.meaning, Unit: u.measure, Log: true, Format: u.format},
+			Y: axis(unit),
 		}
+		plot.Y.Log = true
 		for _, a := range d.arms {
-			dots := chart.Series{Label: a.label(), Style: a.style, Dots: true}
-			for _, s := range d.in.Run.Slices {
-				if v, has := s.Values[u.name]; has && s.Row == a.row(l.label) {
+			dots := chart.Series{Label: a.label, Style: a.style, Dots: true}
+			for _, s := range d.Run.Slices {
+				if v, has := s.Values[unit]; has && s.Row == a.row(l.Label) {
 					dots.Points = append(dots.Points, chart.Point{X: s.At.Minutes(), Y: v})
 				}
 			}
@@ -281,7 +283,7 @@ func (d *data) slices() []figure {
 		}
 		plot.Lanes = d.disturbances(l)
 		if svg := plot.SVG(); svg != "" {
-			panels = append(panels, panel{Title: l.label, SVG: html(svg)})
+			panels = append(panels, panel{Title: l.Label, SVG: html(svg)})
 		}
 	}
 	if len(panels) == 0 {
@@ -292,12 +294,12 @@ func (d *data) slices() []figure {
 		Caption: "A drift, or a neighbour on the machine, shows here. The strips below are the darker the more of " +
 			"the time was stolen by the hypervisor, used by other programs, or spent by some task waiting for a " +
 			"processor.",
-		Measure: d.commands()[0].Line,
+		Measure: report.Again(d.Run),
 	}}
 }
 
 // disturbances are strips of what the machine did beside the lab, where known.
-func (d *data) disturbances(l *load) (lanes []chart.Lane) {
+func (d *data) disturbances(l *report.Load) (lanes []chart.Lane) {
 	for _, of := range []struct {
 		label string
 		value func(*run.Slice) float64
@@ -307,9 +309,9 @@ func (d *data) disturbances(l *load) (lanes []chart.Lane) {
 		{"pressure", func(s *run.Slice) float64 { return s.Pressure }},
 	} {
 		lane, most := chart.Lane{Label: of.label}, 0.0
-		for i := range d.in.Run.Slices {
-			s := &d.in.Run.Slices[i]
-			if s.Workload != l.label || of.value(s) < 0 {
+		for i := range d.Run.Slices {
+			s := &d.Run.Slices[i]
+			if s.Workload != l.Label || of.value(s) < 0 {
 				continue
 			}
 			at := s.At.Minutes()

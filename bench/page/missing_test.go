@@ -9,13 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/chart/charttest"
+	"informerlab/bench/judge"
 	"informerlab/bench/page"
+	"informerlab/bench/report"
+	"informerlab/bench/run"
+	"informerlab/bench/stats"
 )
 
 // spoiled returns the input of a run in which some buffers have no latency in some
 // blocks, as the generator was late.
-func spoiled(blocks int, late map[string]int) page.Input {
-	r := invent(sixBuffers, []string{"saturate:listeners=1", "poisson:utilization=50"}, blocks).Run
+func spoiled(blocks int, late map[string]int) *run.Recorded {
+	r := invent(sixBuffers, []string{"saturate:listeners=1", "poisson:utilization=50"}, blocks)
 	for _, s := range r.Slices {
 		for _, unit := range []string{"p50-ns", "p99-ns", "p99.9-ns"} {
 			if _, open := s.Values["generator-late-p99-ns"]; !open {
@@ -28,7 +32,7 @@ func spoiled(blocks int, late map[string]int) page.Input {
 			}
 		}
 	}
-	return page.New(r, page.Rules(r))
+	return r
 }
 
 // TestMissingBlocksDecideNothing looks for all that a page, a summary, a README and
@@ -45,18 +49,19 @@ func TestMissingBlocksDecideNothing(t *testing.T) {
 		{map[string]int{"reference": 1, "ring": 5, "chunked": 6, "mpsc": 6}, "undecided",
 			[]string{"reference: 1 of 6 blocks missing: generator late", "ring: 5 of 6"}},
 	} {
-		in := spoiled(6, c.late)
+		recorded := spoiled(6, c.late)
+		in := judge.Of(recorded, "")
 		require.Len(t, in.Winners, 2)
-		for _, v := range in.Verdicts {
-			lacks := strings.HasPrefix(v.Unit, "p") && (c.late[v.Buffer] > 0 || c.late[v.Base] > 0)
-			assert.Equal(t, lacks, v.Missing != "", "%s %s", v.Buffer, v.Unit)
+		for _, v := range in.Rows {
+			lacks := strings.HasPrefix(v.Unit, "p") && (c.late[v.Buffer] > 0 || c.late[v.Against] > 0)
+			assert.Equal(t, lacks, len(v.Missing) > 0, "%s %s", v.Buffer, v.Unit)
 			if lacks {
-				assert.Equal(t, "inconclusive", v.Verdict)
+				assert.Equal(t, stats.Inconclusive, v.Verdict)
 				assert.Zero(t, v.Needs)
 			}
 		}
 		var summary bytes.Buffer
-		require.NoError(t, page.Summary(&summary, in))
+		require.NoError(t, report.Summary(&summary, in))
 		row := ""
 		for line := range strings.Lines(summary.String()) {
 			if strings.HasPrefix(line, "| poisson:utilization=50 | "+c.verdict) {
@@ -64,9 +69,9 @@ func TestMissingBlocksDecideNothing(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, row, summary.String())
-		readme, err := page.Readme([]byte(page.ReadmeBegin+page.ReadmeEnd), in)
+		readme, err := report.Readme([]byte(report.ReadmeBegin+report.ReadmeEnd), in)
 		require.NoError(t, err)
-		text := written(t, in)
+		text := written(t, recorded)
 		for _, missing := range c.missing {
 			assert.Contains(t, row, missing)
 			_, missing, _ = strings.Cut(missing, ": ")

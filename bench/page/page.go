@@ -1,11 +1,8 @@
-// Package page writes what people look at: the page of a run, its summary in
-// Markdown, the front page of all runs, and the table of the README.
+// Package page draws what people look at: the page of a run, and the front page of all
+// runs. Package report writes the same as text.
 //
-//	run.Recorded ─┐
-//	verdicts ─────┴─▶ Input ──▶ Write    report.html: one file, light and dark
-//	                        ├─▶ Summary  summary.md
-//	                        ├─▶ Readme   a table between two marks
-//	                        └─▶ Summarize ─▶ Entry … ─▶ Front  index.html
+//	judge.Judged ──▶ Write      report.html: one file, light and dark
+//	             └─▶ Summarize ─▶ Entry … ─▶ Front  index.html
 //
 // All of it is a function of its input: no clock, no order of maps, no paths of
 // the machine, so the same run gives the same bytes. A page needs no network and
@@ -24,53 +21,10 @@ import (
 	"io"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/judge"
 	"informerlab/bench/report"
-	"informerlab/bench/run"
+	"informerlab/bench/worker"
 )
-
-// An Input is all that is known of a run.
-type Input struct {
-	Run      *run.Recorded // only the last element of its path is used
-	Verdicts []Verdict     // in the order of rows
-	Winners  []Winner      // one per workload
-	Controls []Control
-	// Unfit says why the verdicts are not to be trusted; "" if they are.
-	Unfit string
-	// Links are files of the run's folder, by slash-separated names in it, that a
-	// page may link to.
-	Links []string
-}
-
-// A Verdict is one row of a comparison: a metric of a buffer against the same of
-// the base, under one workload.
-type Verdict struct {
-	Workload, Buffer, Unit string
-	Side, Base             string  // what was compared: "" and a buffer, or two sides
-	Ratio, Low, High       float64 // of head to base, with its 95 % interval
-	Floor                  float64 // the least change that matters, as a share of 1
-	Visible                float64 // the smallest change that would have been seen, as a share of 1; 0 = unknown
-	Verdict                string  // slower, faster, equivalent or inconclusive
-	Needs                  int     // blocks that are missing, if inconclusive
-	Blocks                 int
-	Missing                string // which of the two lacks blocks, and why; then there is no verdict; "" = none
-	Unlike                 bool   // the two lose unlike things: not to be ranked
-	Control                string // what of: such a row says how far the others are to be trusted; "" = none
-}
-
-// A Winner is what won a workload, by one metric.
-type Winner struct {
-	Workload, Unit string
-	Buffers        []string         // several tie; none = undecided
-	Note           string           // such as by how much
-	Missing        []report.Missing // that lack blocks, and are not ranked
-}
-
-// A Control is a comparison whose outcome is known.
-type Control struct {
-	Name            string
-	Expected, Found string
-	Fine            bool
-}
 
 //go:embed page.html
 var pageText string
@@ -85,11 +39,11 @@ type view struct {
 	Title, Name, Folder string
 	CSS                 template.CSS
 	Status              string
-	Facts               []fact
+	Facts               []report.Fact
 	Commands            []command
 	Fitness             []string
 	Unfit               string
-	Controls            []Control
+	Controls            []controlView
 	Winners             []winnerView
 	Swatches            []swatch
 	Arms                []armView
@@ -99,8 +53,6 @@ type view struct {
 	Contracts           []contract
 	Links               []link
 }
-
-type fact struct{ Name, Value string }
 
 type command struct{ What, Line string }
 
@@ -121,21 +73,37 @@ type panel struct {
 	Wide  bool
 }
 
-// Write writes the page of a run. Any number of goroutines may call it. Errors
-// are those of the writer.
-func Write(w io.Writer, in Input) error {
-	d := newData(&in)
+// A controlView is a comparison whose outcome is known.
+type controlView struct {
+	Name, Expected, Found string
+	Fine                  bool
+}
+
+// Write writes the page of a run. links are the files of the run's folder that it may
+// link to: see Links. Any number of goroutines may call it. Errors are those of the
+// writer.
+func Write(w io.Writer, j *judge.Judged, links []string) error {
+	d := newData(j)
+	m := &j.Run.Manifest
 	v := &view{
 		Title: "informerlab: " + d.folder, Name: d.folder, Folder: "results/" + d.folder,
-		CSS:    template.CSS(chart.CSS + pageCSS),
-		Status: in.Run.Manifest.Status, Facts: facts(in.Run), Commands: d.commands(),
-		Unfit: in.Unfit, Controls: in.Controls, Winners: d.winners(), Arms: d.armViews(), Swatches: d.swatches(),
-		Contracts: d.contracts(), Links: links(in.Links), Lossy: d.lossy(),
+		CSS: template.CSS(chart.CSS + pageCSS), Status: m.Status, Facts: report.Facts(j.Run),
+		Commands: []command{{"measure it again", report.Again(j.Run)}, {"write this page again", d.pageCommand()}},
+		Winners:  d.winners(), Arms: d.armViews(), Swatches: d.swatches(), Contracts: d.contracts(),
+		Links: linked(links), Lossy: report.Lossy(j),
 	}
-	if d.bounds() {
-		v.Bounds = boundLegend
+	if j.Sided && len(j.Rows) > 0 {
+		v.Unfit = j.Unfit()
 	}
-	for _, f := range in.Run.Manifest.Fitness {
+	for i := range j.Controls {
+		c := &j.Controls[i]
+		name := fmt.Sprintf("%s · %s, %s, %s", c.Known(), c.Workload, c.Buffer, worker.UnitOf(c.Unit).Meaning)
+		v.Controls = append(v.Controls, controlView{name, c.Expected, c.Found(), c.Passed})
+	}
+	if report.Bounds(j) {
+		v.Bounds = report.BoundLegend
+	}
+	for _, f := range m.Fitness {
 		if s := f.String(); s != "" {
 			v.Fitness = append(v.Fitness, f.Workload+": "+s)
 		}

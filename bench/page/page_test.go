@@ -17,17 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/chart/charttest"
-	"informerlab/bench/compare"
+	"informerlab/bench/judge"
 	"informerlab/bench/page"
+	"informerlab/bench/report"
+	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/core/buffer"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func written(t *testing.T, in page.Input) string {
+func written(t *testing.T, r *run.Recorded) string {
 	var w bytes.Buffer
-	require.NoError(t, page.Write(&w, in))
+	require.NoError(t, page.Write(&w, judge.Of(r, ""), files))
 	return w.String()
 }
 
@@ -73,21 +75,21 @@ func TestGolden(t *testing.T) {
 	in := invent(append(sixBuffers[:2:2], sixBuffers[4:]...), workloads, 6)
 	golden(t, "report.html", written(t, in))
 	var summary bytes.Buffer
-	require.NoError(t, page.Summary(&summary, in))
+	require.NoError(t, report.Summary(&summary, judge.Of(in, "")))
 	golden(t, "summary.md", summary.String())
 }
 
 func TestSides(t *testing.T) {
 	in := sides()
 	golden(t, "sides.html", written(t, in))
-	require.Len(t, in.Controls, 4, "two for each workload")
-	assert.True(t, in.Controls[0].Fine && in.Controls[1].Fine, in.Controls)
-	assert.Empty(t, in.Unfit)
+	judged := judge.Of(in, "")
+	require.Len(t, judged.Controls, 4, "two for each workload")
+	assert.Empty(t, judged.Unfit())
 }
 
 // TestNothingIsWrong holds pages of few and of many arms to what a reader expects.
 func TestNothingIsWrong(t *testing.T) {
-	for name, in := range map[string]page.Input{
+	for name, in := range map[string]*run.Recorded{
 		"six buffers": invent(sixBuffers, tenWorkloads, 6), "one": invent(sixBuffers[:1], tenWorkloads[:1], 1),
 		"two": invent(sixBuffers[:2], tenWorkloads[2:6], 2), "many": invent(twenty(), thirty(), 6), "sides": sides(),
 	} {
@@ -110,16 +112,14 @@ func TestSameBytes(t *testing.T) {
 // TestNoData leaves out what a run did not measure.
 func TestNoData(t *testing.T) {
 	in := invent(sixBuffers, tenWorkloads[:1], 2)
-	in.Run.Slices, in.Verdicts, in.Winners, in.Controls, in.Links = nil, nil, nil, nil, nil
+	in.Slices = nil
 	text := written(t, in)
 	assert.NotContains(t, text, "<figure")
-	for _, id := range []string{"controls", "winners", "files", "map", "slices"} {
+	for _, id := range []string{"controls", "winners", "map", "slices"} {
 		assert.NotContains(t, text, fmt.Sprintf(`<section id="%s"`, id))
 	}
 	assert.Contains(t, text, "contracts", "which need no measurement")
-	in = page.New(in.Run, page.Rules(in.Run))
-	assert.Empty(t, in.Verdicts)
-	assert.Equal(t, text, written(t, in), "a run that has only just begun")
+	assert.Empty(t, judge.Of(in, "").Rows)
 	text = written(t, invent(sixBuffers, tenWorkloads[:1], 2))
 	for _, id := range []string{"percentiles", "load-1", "listeners-1", "backlog-1", "costs"} {
 		assert.NotContains(t, text, fmt.Sprintf(`<section id="%s"`, id))
@@ -128,16 +128,15 @@ func TestNoData(t *testing.T) {
 
 // TestLossyIsNotRanked expects no verdict on what does other work.
 func TestLossyIsNotRanked(t *testing.T) {
-	rules := compare.Rules{Metrics: []compare.Metric{{Unit: "ns/event", Floor: .03}}, Alpha: stats.Alpha}
-	in := page.New(invent(sixBuffers, tenWorkloads[:3], 16).Run, rules)
-	require.NotEmpty(t, in.Verdicts)
-	for _, v := range in.Verdicts {
-		assert.Equal(t, strings.HasPrefix(v.Buffer, "bounded") || v.Buffer == "coalescing", v.Unlike, v.Buffer)
-		if v.Buffer == "ring" && v.Unit == "ns/event" {
-			assert.Equal(t, "faster", v.Verdict, "16 blocks, and far below")
+	judged := judge.Of(invent(sixBuffers, tenWorkloads[:3], 16), "")
+	require.NotEmpty(t, judged.Rows)
+	for _, r := range judged.Rows {
+		assert.Equal(t, strings.HasPrefix(r.Buffer, "bounded") || r.Buffer == "coalescing", r.Unlike, r.Buffer)
+		if r.Buffer == "ring" && r.Unit == "ns/event" {
+			assert.Equal(t, stats.Faster, r.Verdict, "16 blocks, and far below")
 		}
 	}
-	in = page.New(invent(sixBuffers, tenWorkloads[:3], 1).Run, rules)
+	in := invent(sixBuffers, tenWorkloads[:3], 1)
 	text := written(t, in)
 	assert.Contains(t, text, "no interval", "one block has none")
 	assert.NotContains(t, text, "NaN")
@@ -148,7 +147,7 @@ func TestLossyIsNotRanked(t *testing.T) {
 func TestStrangeText(t *testing.T) {
 	buffers := []invented{sixBuffers[0], {`<b>"&'`, lossless(buffer.FIFO), 100, 10, 10, 0}}
 	in := invent(buffers, []string{"saturate:listeners=1", "stall:stalled=1", `it's <odd>`}, 2)
-	in.Unfit, in.Run.Manifest.Args = "<script>", []string{"run", "-workload", `it's <odd>`}
+	in.Manifest.Args = []string{"run", "-workload", `it's <odd>`}
 	text := written(t, in)
 	assert.Empty(t, charttest.Faults([]byte(text)))
 	assert.Contains(t, text, `-workload &#39;it&#39;\&#39;&#39;s &lt;odd&gt;&#39;`)
@@ -161,17 +160,18 @@ func TestLinks(t *testing.T) {
 }
 
 func TestReadme(t *testing.T) {
-	in := invent(sixBuffers, tenWorkloads, 6)
-	text := "# Title\n\n" + page.ReadmeBegin + "\nold\n" + page.ReadmeEnd + "\n\nmore\n"
-	once, err := page.Readme([]byte(text), in)
+	in := judge.Of(invent(sixBuffers, tenWorkloads, 6), "")
+	text := "# Title\n\n" + report.ReadmeBegin + "\nold\n" + report.ReadmeEnd + "\n\nmore\n"
+	once, err := report.Readme([]byte(text), in)
 	require.NoError(t, err)
 	golden(t, "readme.md", string(once))
-	twice, err := page.Readme(once, in)
+	twice, err := report.Readme(once, in)
 	require.NoError(t, err)
 	assert.Equal(t, string(once), string(twice))
-	for _, wrong := range []string{"", page.ReadmeBegin, page.ReadmeEnd + page.ReadmeBegin, text + page.ReadmeEnd} {
-		_, err := page.Readme([]byte(wrong), in)
-		assert.ErrorContains(t, err, "page: readme: found ")
+	begin, end := report.ReadmeBegin, report.ReadmeEnd
+	for _, wrong := range []string{"", begin, end + begin, text + end} {
+		_, err := report.Readme([]byte(wrong), in)
+		assert.ErrorContains(t, err, "report: readme: found ")
 	}
 }
 
@@ -180,12 +180,12 @@ func TestFront(t *testing.T) {
 	var entries []page.Entry
 	for i := range 7 {
 		in := invent(sixBuffers, tenWorkloads[:4], 3)
-		in.Run.Path = fmt.Sprintf("results/run-%d", i)
-		in.Run.Manifest.Started = in.Run.Manifest.Started.Add(time.Duration(i) * 24 * time.Hour)
+		in.Path = fmt.Sprintf("results/run-%d", i)
+		in.Manifest.Started = in.Manifest.Started.Add(time.Duration(i) * 24 * time.Hour)
 		if i > 3 {
-			in.Run.Manifest.Environment.CPU = "another"
+			in.Manifest.Environment.CPU = "another"
 		}
-		e := page.Summarize(in)
+		e := page.Summarize(judge.Of(in, ""))
 		e.Page = i != 1
 		for j := range e.Figures {
 			e.Figures[j].Value *= 1 + float64((i*7+j*3)%5)/40 + float64(i/4)
@@ -212,9 +212,11 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestWriteErrors(t *testing.T) {
-	in := invent(sixBuffers, tenWorkloads[:1], 1)
-	assert.ErrorContains(t, page.Write(broken{}, in), "disk full")
-	assert.ErrorContains(t, page.Summary(broken{}, in), "disk full")
+	in := judge.Of(invent(sixBuffers, tenWorkloads[:1], 1), "")
+	assert.ErrorContains(t, page.Write(broken{}, in, nil), "disk full")
+	assert.ErrorContains(t, report.Show(broken{}, in), "disk full")
+	assert.ErrorContains(t, report.Tables(broken{}, in, ""), "disk full")
+	assert.ErrorContains(t, report.Summary(broken{}, in), "disk full")
 	assert.ErrorContains(t, page.Front(broken{}, nil), "disk full")
 }
 

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,50 +8,36 @@ import (
 
 	"informerlab/bench/chart"
 	"informerlab/bench/format"
+	"informerlab/bench/judge"
+	"informerlab/bench/stats"
+	"informerlab/bench/worker"
 )
 
 // foldAbove is how many rows a forest may have before it is shown on demand only.
 const foldAbove = 45
 
-// tone says how a verdict looks.
-func (v *Verdict) tone() chart.Tone {
+// toneOf says how a verdict looks.
+func toneOf(r *judge.Row) chart.Tone {
 	switch {
-	case v.Missing != "": // whatever else is said of it
+	case len(r.Missing) > 0: // whatever else is said of it
 		return chart.Open
-	case v.Unlike:
+	case r.Unlike:
 		return chart.Unlike
-	case v.Verdict == "faster":
+	case r.Verdict == stats.Faster:
 		return chart.Good
-	case v.Verdict == "slower":
+	case r.Verdict == stats.Slower:
 		return chart.Bad
-	case v.Verdict == "equivalent":
+	case r.Verdict == stats.Equivalent:
 		return chart.Even
 	}
 	return chart.Open
 }
 
-// words are what a verdict says, beside its ratio.
-func (v *Verdict) words() string {
-	switch {
-	case v.Missing != "":
-		return "undecided: " + v.Missing
-	case v.Unlike:
-		return "≠ unlike work"
-	case v.tone() == chart.Open && v.Needs > 0:
-		return fmt.Sprintf("inconclusive +%d", v.Needs)
-	case strings.HasPrefix(v.Unit, "B/") && v.tone() == chart.Good:
-		return "less"
-	case strings.HasPrefix(v.Unit, "B/") && v.tone() == chart.Bad:
-		return "more"
-	}
-	return cmp.Or(v.Verdict, "inconclusive")
-}
-
 // shortly tells what is missing in the room for the figures.
-func (v *Verdict) shortly() string {
+func shortly(r *judge.Row) string {
 	const room = 40 // characters
-	first, _, _ := strings.Cut(v.Missing, "; ")
-	first = strings.TrimPrefix(first, v.Buffer+": ")
+	first, _, _ := strings.Cut(r.MissingText(), "; ")
+	first = strings.TrimPrefix(first, r.Buffer+": ")
 	if text := []rune(first); len(text) > room {
 		first = string(text[:room-1]) + "…"
 	}
@@ -61,16 +46,16 @@ func (v *Verdict) shortly() string {
 
 // tooltips reports whether there are so few verdicts that a page has room for what
 // it says elsewhere as well.
-func (d *data) tooltips() bool { return len(d.in.Verdicts) <= 400 }
+func (d *data) tooltips() bool { return len(d.Rows)+len(d.Controls) <= 400 }
 
 // title is all there is to say of a verdict.
-func (v *Verdict) title() string {
-	s := fmt.Sprintf("%s %s, %s, %s", v.Buffer, v.figures(), v.words(), count(v.Blocks, "block"))
-	if v.Floor > 0 {
-		s += ", floor " + format.Percent(v.Floor)
+func title(r *judge.Row) string {
+	s := fmt.Sprintf("%s %s, %s, %s", r.Buffer, r.Figures(), r.Words(), format.Plural(r.Estimate.Blocks, "block"))
+	if r.Floor > 0 {
+		s += ", floor " + r.FloorText()
 	}
-	if v.Visible > 0 && !math.IsInf(v.Visible, 0) {
-		s += ", detectable effect " + format.Percent(v.Visible)
+	if detectable := r.DetectableText(); detectable != "" {
+		s += ", detectable " + detectable
 	}
 	return s
 }
@@ -78,23 +63,20 @@ func (v *Verdict) title() string {
 // forests draws one forest per metric, the controls first.
 func (d *data) forests() (figures []figure) {
 	var names []string
-	for _, v := range d.in.Verdicts {
-		if !slices.Contains(names, v.Unit) {
-			names = append(names, v.Unit)
+	for i := range d.Rows {
+		if name := d.Rows[i].Unit; !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	rank := func(name string) int {
-		if i := slices.IndexFunc(units, func(u unit) bool { return u.name == name }); i >= 0 {
-			return i
-		}
-		return len(units)
+		return slices.IndexFunc(worker.Units(), func(u worker.Unit) bool { return u.Name == name })
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
 	for i, name := range names {
 		f := d.forest(name)
 		f.ID = fmt.Sprintf("ratios-%d", i+1)
 		if i == 0 {
-			f.Caption += " The grey band is the floor: changes within it do not matter. “Sees” is the smallest " +
+			f.Caption += " The grey band is the floor: changes within it do not matter. “Detectable” is the smallest " +
 				"change that would have been found, as ticks around 1; +6 after a verdict says that 6 more process " +
 				"blocks may decide it."
 		}
@@ -104,71 +86,75 @@ func (d *data) forests() (figures []figure) {
 }
 
 func (d *data) forest(name string) figure {
-	u := unitOf(name)
-	axis := chart.Axis{Title: u.meaning, Unit: "ratio to the base"}
-	forest := chart.Forest{Name: "Ratios of " + u.meaning, Axis: axis}
+	u := worker.UnitOf(name)
+	forest := chart.Forest{
+		Name: "Ratios of " + u.Meaning, Axis: chart.Axis{Title: u.Meaning, Unit: "ratio to the base"},
+	}
 	var workloads, bases []string
 	rows, groups := 0, map[string]int{}
-	for _, control := range []bool{true, false} {
-		for _, v := range d.in.Verdicts {
-			if v.Unit != name || (v.Control != "") != control {
-				continue
-			}
-			title := v.Workload
-			if control {
-				title = "control · " + v.Workload
-			}
-			at, known := groups[title]
-			if !known {
-				at = len(forest.Groups)
-				groups[title] = at
-				forest.Groups = append(forest.Groups, chart.ForestGroup{Title: title})
-			}
-			forest.Groups[at].Rows = append(forest.Groups[at].Rows, d.forestRow(&v))
-			rows++
-			if !slices.Contains(workloads, v.Workload) {
-				workloads = append(workloads, v.Workload)
-			}
-			if !slices.Contains(bases, v.Base) {
-				bases = append(bases, v.Base)
-			}
+	add := func(title string, r *judge.Row, row chart.ForestRow) {
+		at, known := groups[title]
+		if !known {
+			at = len(forest.Groups)
+			groups[title] = at
+			forest.Groups = append(forest.Groups, chart.ForestGroup{Title: title})
+		}
+		forest.Groups[at].Rows = append(forest.Groups[at].Rows, row)
+		rows++
+		if !slices.Contains(workloads, r.Workload) {
+			workloads = append(workloads, r.Workload)
+		}
+		if !slices.Contains(bases, r.Against) {
+			bases = append(bases, r.Against)
+		}
+	}
+	for i := range d.Controls {
+		if c := &d.Controls[i]; c.Unit == name {
+			row := d.forestRow(&c.Row)
+			row.Label, row.Style = c.Known(), chart.Style{Neutral: true}
+			add("control · "+c.Workload, &c.Row, row)
+		}
+	}
+	for i := range d.Rows {
+		if r := &d.Rows[i]; r.Unit == name && r.Compared() {
+			add(r.Workload, r, d.forestRow(r))
 		}
 	}
 	caption := "Against " + strings.Join(bases, " and ") + ", with 95 % intervals over process blocks; left is less."
 	return figure{
-		Title: capital(u.meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
+		Title: capital(u.Meaning) + ", compared", Caption: caption, Folded: rows > foldAbove,
 		Panels: []panel{{SVG: html(forest.SVG()), Wide: true}}, Measure: d.measure(workloads, d.arms),
 	}
 }
 
-func (d *data) forestRow(v *Verdict) chart.ForestRow {
+func (d *data) forestRow(r *judge.Row) chart.ForestRow {
 	row := chart.ForestRow{
-		Label: v.Buffer, Estimate: v.Ratio, Low: v.Low, High: v.High, Floor: v.Floor, Visible: v.Visible,
-		Figures: v.figures(), Verdict: v.words(), Tone: v.tone(),
+		Label: r.Buffer, Floor: r.Floor, Figures: r.Figures(), Verdict: r.Words(), Tone: toneOf(r),
 	}
-	if v.Missing != "" { // the blocks that are left are not drawn
+	row.Estimate, row.Low, row.High = r.Ratio()
+	if row.Visible = math.Expm1(r.MDE); len(r.Missing) > 0 { // the blocks that are left are not drawn
 		row.Estimate, row.Low, row.High, row.Visible = math.NaN(), math.NaN(), math.NaN(), 0
-		row.Figures, row.Verdict = v.shortly(), "undecided"
+		row.Figures, row.Verdict = shortly(r), "undecided"
 	}
-	if d.tooltips() || v.Missing != "" {
-		row.Title = v.title()
+	if d.tooltips() || len(r.Missing) > 0 {
+		row.Title = title(r)
 	}
-	if a := d.arm(v.Buffer, v.Side); a != nil {
-		row.Style = a.style
-		row.Label = a.label()
-	}
-	if v.Control != "" {
-		row.Label = v.Control
-		row.Style = chart.Style{Neutral: true}
+	if a := d.arm(r.Buffer, r.Side); a != nil {
+		row.Style, row.Label = a.style, a.label
 	}
 	return row
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// of reports whether a verdict is on an arm.
-func (v *Verdict) of(a *arm) bool {
-	return v.Control == "" && v.Buffer == a.info.Buffer && v.Side == a.info.Side
+// on returns the verdict on an arm under a workload by a metric, or nil.
+func (d *data) on(a *arm, workload, unit string) *judge.Row {
+	for i := range d.Rows {
+		if r := &d.Rows[i]; r.Row == a.row(workload) && r.Unit == unit && r.Compared() {
+			return r
+		}
+	}
+	return nil
 }
 
 // heat draws the verdict of each buffer under each workload, by the metric that
@@ -177,24 +163,21 @@ func (d *data) heat() []figure {
 	h := chart.Heat{Name: "Every buffer under every workload", Corner: "workload ╲ buffer"}
 	var arms []*arm
 	for _, a := range d.arms {
-		if slices.ContainsFunc(d.in.Verdicts, func(v Verdict) bool { return v.of(a) }) {
+		if slices.ContainsFunc(d.Rows, func(r judge.Row) bool { return r.Row == a.row(r.Workload) }) {
 			arms = append(arms, a)
-			h.Columns = append(h.Columns, a.label())
+			h.Columns = append(h.Columns, a.label)
 		}
 	}
 	var workloads []string
 	for _, l := range d.loads {
 		cells, some := make([]chart.HeatCell, len(arms)), false
-		name := d.primary(l.label)
 		for i, a := range arms {
-			for _, v := range d.in.Verdicts {
-				if v.of(a) && v.Workload == l.label && v.Unit == name {
-					cells[i], some = d.heatCell(&v), true
-				}
+			if r := d.on(a, l.Label, d.Primary(l.Label)); r != nil {
+				cells[i], some = d.heatCell(r), true
 			}
 		}
 		if some {
-			h.Rows, h.Cells, workloads = append(h.Rows, l.label), append(h.Cells, cells), append(workloads, l.label)
+			h.Rows, h.Cells, workloads = append(h.Rows, l.Label), append(h.Cells, cells), append(workloads, l.Label)
 		}
 	}
 	svg := h.SVG()
@@ -210,24 +193,24 @@ func (d *data) heat() []figure {
 	}}
 }
 
-func (d *data) heatCell(v *Verdict) chart.HeatCell {
-	text := format.Ratio(v.Ratio)
-	if v.Low > 1/1.25 && v.High < 1.25 {
-		text = format.Change(v.Ratio)
+func (d *data) heatCell(r *judge.Row) chart.HeatCell {
+	ratio, low, high := r.Ratio()
+	text, word := format.Ratio(ratio), string(r.Verdict)
+	if low > 1/1.25 && high < 1.25 {
+		text = format.Change(ratio)
 	}
-	if v.Missing != "" {
-		text = "–"
+	if len(r.Missing) > 0 {
+		text = format.None
 	}
-	word := v.Verdict
-	switch v.tone() {
+	switch toneOf(r) {
 	case chart.Unlike:
 		word = "unlike"
 	case chart.Open:
 		word = "undecided"
 	}
-	cell := chart.HeatCell{Ratio: v.Ratio, Tone: v.tone(), Text: text, Verdict: word}
-	if d.tooltips() || v.Missing != "" {
-		cell.Title = v.title()
+	cell := chart.HeatCell{Ratio: ratio, Tone: toneOf(r), Text: text, Verdict: word}
+	if d.tooltips() || len(r.Missing) > 0 {
+		cell.Title = title(r)
 	}
 	return cell
 }

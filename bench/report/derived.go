@@ -1,312 +1,214 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"slices"
-	"strconv"
 	"strings"
 
-	"golang.org/x/perf/benchfmt"
-	"golang.org/x/perf/benchunit"
-
+	"informerlab/bench/format"
+	"informerlab/bench/judge"
+	"informerlab/bench/run"
 	"informerlab/bench/stats"
+	"informerlab/bench/worker"
 )
 
 // outsider is the contestant from outside that ours are held against.
 const outsider = "client-go"
 
-// A series is one figure of one arm, block by block.
-type series struct {
-	name     string            // the name without buffer
-	workload string            // also without the option that varies
-	options  map[string]string // all key=value parts of the name
-	buffer   string
-	values   []float64 // NaN for a block without
-	missing  Missing
+// A deriver writes figures that combine rows of several workloads, or of several units.
+type deriver struct {
+	*judge.Judged
+	loads []Load
+	lines []string
 }
 
-// collect returns the series of one unit, ordered as rows. The i-th value
-// of two series of one run is from the same block, as a block writes one line
-// per arm.
-func (r *Results) collect(unit, varies string) []*series {
-	var all []*series
-	byName := map[string]*series{}
-	for _, record := range r.records {
-		s := byName[string(record.Name)]
-		if s == nil {
-			s = newSeries(record.Name, varies)
-			byName[string(record.Name)] = s
-			all = append(all, s)
-		}
-		value, ok := record.Value(unit)
-		if !ok {
-			value = math.NaN()
-			s.missing.Blocks++
-			if lateIn(record) {
-				s.missing.Late++
+// derived writes what one more listener costs, how much throughput a stalled handler
+// leaves to the others, how much a growing backlog freezes them, how many times
+// client-go's throughput a buffer reaches, and which latencies are bounds only.
+func derived(text *strings.Builder, j *judge.Judged) {
+	d := &deriver{Judged: j, loads: Loads(j.Blocks.Workloads)}
+	for i := range d.loads {
+		d.listenerCost(&d.loads[i])
+	}
+	for _, f := range []func(*Load, *Load){d.stallKept, d.stallBytes, d.frozen} {
+		for i := range d.loads {
+			l := &d.loads[i]
+			if control := d.load(l.Without("stalled"), "stalled", "0"); control != nil && control.Label != l.Label {
+				f(l, control)
 			}
 		}
-		s.missing.Name, s.missing.Of = s.buffer, s.missing.Of+1
-		s.values = append(s.values, value)
 	}
-	all = slices.DeleteFunc(all, func(s *series) bool { return s.missing.Blocks == s.missing.Of })
-	slices.SortStableFunc(all, func(a, b *series) int { return CompareNames(a.name, b.name) })
-	return all
-}
-
-func newSeries(name benchfmt.Name, varies string) *series {
-	base, parts := name.Parts()
-	s := &series{name: string(base), workload: string(base), options: map[string]string{}}
-	for _, part := range parts {
-		key, value, _ := strings.Cut(strings.TrimPrefix(string(part), "/"), "=")
-		s.options[key] = value
-		if key != "buffer" {
-			s.name += string(part)
-		}
-		if key != "buffer" && key != varies {
-			s.workload += string(part)
-		}
+	for i := range d.loads {
+		d.timesOutsider(&d.loads[i])
 	}
-	s.buffer = s.options["buffer"]
-	return s
-}
-
-// writeDerived writes the figures that compare rows with one another: what one
-// more listener costs, how much throughput a stalled handler leaves to the
-// others, how much a growing backlog freezes them, how many times client-go's
-// throughput a buffer reaches, and which latencies are not to be trusted.
-func (r *Results) writeDerived(w *bytes.Buffer) {
-	lines := slices.Concat(r.listenerCost(), r.stallKept(), r.stallBytes(), r.frozen(), r.timesOutsider(),
-		r.bounds())
-	if len(lines) == 0 {
-		return
-	}
-	w.WriteString("\nwhat follows from them\n")
-	for _, line := range lines {
-		fmt.Fprintln(w, line)
+	d.bounds()
+	if len(d.lines) > 0 {
+		text.WriteString("\nwhat follows from them\n  " + strings.Join(d.lines, "\n  ") + "\n")
 	}
 }
 
-// listenerCost gives (time at N listeners − time at 0) / N, the median over blocks.
-func (r *Results) listenerCost() []string {
-	all := r.collect("sec/event", "listeners")
-	var lines []string
-	for _, listeners := range optionValues(all, "listeners") {
-		n, err := strconv.Atoi(listeners)
-		if err != nil || n == 0 {
-			continue
-		}
-		costs := map[string]float64{}
-		var parts []string
-		for _, s := range all {
-			zero := find(all, s.workload, s.buffer, "listeners", "0")
-			if s.options["listeners"] != listeners || zero == nil {
-				continue
-			}
-			perListener := func(at, none float64) float64 { return (at - none) / float64(n) }
-			cost := stats.Median(paired(s, zero, perListener))
-			costs[s.buffer] = cost
-			scaled := benchunit.Scale(cost, benchunit.Decimal)
-			parts = append(parts, fmt.Sprintf("%s %ss", r.losses.label(s.buffer), scaled))
-		}
-		if len(parts) == 0 {
-			continue
-		}
-		line := fmt.Sprintf("  one listener costs, per event, (listeners=%d − listeners=0)/%d: %s",
-			n, n, strings.Join(parts, ", "))
-		if ours, theirs := costs[DefaultBase], costs[outsider]; ours > 0 && theirs > 0 {
-			line += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-// stallKept gives the others' throughput beside stalled handlers as a share of
-// the control's.
-func (r *Results) stallKept() []string {
-	all := r.collect("others-sec/event", "stalled")
-	var told byWorkload
-	for _, s := range all {
-		control := find(all, s.workload, s.buffer, "stalled", "0")
-		if s.options["stalled"] == "0" || control == nil {
-			continue
-		}
-		kept := stats.Median(paired(control, s, func(free, stalled float64) float64 { return free / stalled }))
-		told.add(s.workload, fmt.Sprintf("%s %.0f %%", r.losses.label(s.buffer), 100*kept))
-	}
-	return told.lines("  throughput the others keep beside a stalled handler")
-}
-
-// byWorkload collects what is said of each workload, in the order in which they come.
-type byWorkload struct {
-	workloads []string
-	parts     map[string][]string
-}
-
-func (b *byWorkload) add(workload, part string) {
-	if b.parts == nil {
-		b.parts = map[string][]string{}
-	}
-	if !slices.Contains(b.workloads, workload) {
-		b.workloads = append(b.workloads, workload)
-	}
-	b.parts[workload] = append(b.parts[workload], part)
-}
-
-// lines returns a line for each workload, which has its name if there are several.
-func (b *byWorkload) lines(what string) (lines []string) {
-	for _, workload := range b.workloads {
-		name := ""
-		if len(b.workloads) > 1 {
-			name = ", " + workload
-		}
-		lines = append(lines, what+name+": "+strings.Join(b.parts[workload], ", "))
-	}
-	return lines
-}
-
-// stallBytes gives the bytes that each pending notification adds to what the
-// pipeline keeps anyway once it has handled the same events without a stall. With
-// few pending, as where some are lost, that would be noise.
-func (r *Results) stallBytes() []string {
-	kept, pending := r.collect("retained-B", "stalled"), r.collect("pending", "stalled")
-	bytes := map[string]map[string]float64{} // by workload and buffer
-	var told byWorkload
-	for _, s := range r.collect("B/pending", "stalled") {
-		control := find(kept, s.workload, s.buffer, "stalled", "0")
-		backlog := find(pending, s.workload, s.buffer, "stalled", s.options["stalled"])
-		if control == nil || backlog == nil || r.losses[s.buffer] != "" {
-			continue
-		}
-		keeps := &series{values: paired(control, backlog, func(kept, n float64) float64 { return kept / n })}
-		added := stats.Median(paired(s, keeps, func(all, kept float64) float64 { return all - kept }))
-		if bytes[s.workload] == nil {
-			bytes[s.workload] = map[string]float64{}
-		}
-		bytes[s.workload][s.buffer] = added
-		told.add(s.workload, fmt.Sprintf("%s %.1f", r.losses.label(s.buffer), added))
-	}
-	lines := told.lines("  bytes per pending notification, above what the control keeps")
-	for i, workload := range told.workloads {
-		if ours, theirs := bytes[workload][DefaultBase], bytes[workload][outsider]; ours > 0 && theirs > 0 {
-			lines[i] += fmt.Sprintf("; %s is %.2f of %s", DefaultBase, ours/theirs, outsider)
-		}
-	}
-	return lines
-}
-
-// frozen gives the others' worst latencies beside stopped handlers as multiples
-// of the control's.
-func (r *Results) frozen() []string {
-	var lines []string
-	for _, unit := range []string{"p99.9-sec", "max-sec"} {
-		all := r.collect(unit, "stalled")
-		var told byWorkload
-		for _, s := range all {
-			control := find(all, s.workload, s.buffer, "stalled", "0")
-			if s.options["stalled"] == "0" || control == nil {
-				continue
-			}
-			if s.missing.Any() || control.missing.Any() {
-				told.add(s.workload, r.losses.label(s.buffer)+" ? ("+lacking(s, control)+")")
-				continue
-			}
-			factor := stats.Median(s.values) / stats.Median(control.values)
-			told.add(s.workload, r.losses.label(s.buffer)+" "+times(factor))
-		}
-		lines = append(lines, told.lines(fmt.Sprintf("  the others' %s beside a stopped handler, times the control's",
-			strings.TrimSuffix(unit, "-sec")))...)
-	}
-	return lines
-}
-
-// lacking tells what is missing of stopped handlers' neighbours, or of the control.
-func lacking(s, control *series) string {
-	if s.missing.Any() {
-		return s.missing.Text()
-	}
-	return "control: " + control.missing.Text()
-}
-
-// timesOutsider gives events per second as a multiple of client-go's.
-func (r *Results) timesOutsider() []string {
-	all := r.collect("sec/event", "")
-	var lines, workloads []string
-	for _, s := range all {
-		theirs := find(all, s.workload, outsider, "buffer", outsider)
-		if theirs == nil || slices.Contains(workloads, s.workload) {
-			continue
-		}
-		workloads = append(workloads, s.workload)
-		var parts []string
-		for _, ours := range all {
-			if ours.workload == s.workload && ours.buffer != outsider {
-				factor := stats.Median(paired(theirs, ours, func(a, b float64) float64 { return a / b }))
-				parts = append(parts, r.losses.label(ours.buffer)+" "+times(factor))
-			}
-		}
-		if len(parts) > 0 {
-			lines = append(lines, fmt.Sprintf("  events per second, times %s's, %s: %s", outsider,
-				strings.TrimPrefix(s.workload, "Pipeline/workload="), strings.Join(parts, ", ")))
-		}
-	}
-	return lines
-}
-
-// boundShare is how much of a measured p99 the generator's own p99 lateness may
-// be: a tenth, so that the contestant's part is right to about that. Where it was
-// late by much in absolute terms too, the run was spoiled and has no latency.
-const boundShare = 0.1
-
-// bounds tells of which open loops the p99 is only a bound, because much of it is
-// the generator's lateness.
-func (r *Results) bounds() []string {
-	late := r.collect("generator-late-p99-sec", "")
-	var lines []string
-	for _, s := range r.collect("p99-sec", "") {
-		generator := find(late, s.workload, s.buffer, "buffer", s.buffer)
-		if generator == nil {
-			continue
-		}
-		// Blocks may lack either figure, so they are not paired.
-		share := stats.Median(generator.values) / stats.Median(s.values)
-		if share > boundShare {
-			workload := strings.TrimPrefix(s.workload, "Pipeline/workload=")
-			lines = append(lines, fmt.Sprintf("  %s, %s: the generator was late by %.0f %% of the p99, "+
-				"which is a bound only", workload, s.buffer, 100*share))
-		}
-	}
-	return lines
-}
-
-// optionValues returns the distinct values of an option in the order of all.
-func optionValues(all []*series, option string) []string {
-	var values []string
-	for _, s := range all {
-		if v, has := s.options[option]; has && !slices.Contains(values, v) {
-			values = append(values, v)
-		}
-	}
-	return values
-}
-
-func find(all []*series, workload, buffer, option, value string) *series {
-	for _, s := range all {
-		if s.workload == workload && s.buffer == buffer && s.options[option] == value {
-			return s
+// load returns the one that differs from a label in an option.
+func (d *deriver) load(rest, key, value string) *Load {
+	for i := range d.loads {
+		if l := &d.loads[i]; l.Without(key) == rest && l.Option(key) == value {
+			return l
 		}
 	}
 	return nil
 }
 
-// paired applies f block by block, as far as both series go.
-func paired(a, b *series, f func(a, b float64) float64) []float64 {
-	var values []float64
-	for i := range min(len(a.values), len(b.values)) {
-		values = append(values, f(a.values[i], b.values[i]))
+// each adds a line with what f returns for each buffer, as far as it returns something.
+func (d *deriver) each(what string, f func(buffer string) string) bool {
+	var parts []string
+	for _, arm := range d.Run.Manifest.Arms {
+		name := arm.Buffer
+		if loss := d.Loss(run.Row{Buffer: name}); loss != "" {
+			name += " (" + string(loss) + ")"
+		}
+		if text := f(arm.Buffer); text != "" {
+			parts = append(parts, name+" "+text)
+		}
 	}
-	return values
+	if len(parts) > 0 {
+		d.lines = append(d.lines, what+": "+strings.Join(parts, ", "))
+	}
+	return len(parts) > 0
+}
+
+// beside adds to the last line what the reference has of client-go's figure.
+func (d *deriver) beside(figures map[string]float64) {
+	if ours, theirs := figures[judge.Reference], figures[outsider]; ours > 0 && theirs > 0 {
+		d.lines[len(d.lines)-1] += fmt.Sprintf("; %s is %.2f of %s", judge.Reference, ours/theirs, outsider)
+	}
+}
+
+// paired returns the median over blocks of what f makes of two figures of a block.
+func paired(a, b []float64, f func(a, b float64) float64) float64 {
+	var values []float64
+	for i := range min(len(a), len(b)) {
+		values = append(values, f(a[i], b[i]))
+	}
+	return stats.Median(values)
+}
+
+// listenerCost gives (time at N listeners − time at 0) / N.
+func (d *deriver) listenerCost(l *Load) {
+	n, _ := l.Number("listeners")
+	zero := d.load(l.Without("listeners"), "listeners", "0")
+	if n == 0 || zero == nil {
+		return
+	}
+	costs := map[string]float64{}
+	what := fmt.Sprintf("one listener costs, per event, (listeners=%g − listeners=0)/%g", n, n)
+	if d.each(what, func(buffer string) string {
+		at := d.Blocks.Values(run.Row{Workload: l.Label, Buffer: buffer}, worker.NSPerEvent)
+		none := d.Blocks.Values(run.Row{Workload: zero.Label, Buffer: buffer}, worker.NSPerEvent)
+		cost := paired(at, none, func(at, none float64) float64 { return (at - none) / n })
+		if math.IsNaN(cost) {
+			return ""
+		}
+		costs[buffer] = cost
+		return format.Value(cost, worker.NSPerEvent)
+	}) {
+		d.beside(costs)
+	}
+}
+
+// compare compares a buffer under two workloads, if both have the unit.
+func (d *deriver) compare(buffer, unit, base, head string) (r judge.Row, known bool) {
+	b, h := run.Row{Workload: base, Buffer: buffer}, run.Row{Workload: head, Buffer: buffer}
+	if !d.Blocks.Has(b, unit) || !d.Blocks.Has(h, unit) {
+		return r, false
+	}
+	return d.Blocks.Compare(b, h, judge.Metric{Unit: unit}), true
+}
+
+// stallKept gives the others' throughput beside stalled handlers as a share of
+// the control's.
+func (d *deriver) stallKept(l, control *Load) {
+	what := "throughput the others keep beside a stalled handler, " + l.Label
+	d.each(what, func(buffer string) string {
+		r, known := d.compare(buffer, worker.OthersNSPerEvent, control.Label, l.Label)
+		if !known {
+			return ""
+		}
+		return fmt.Sprintf("%.0f %%", 100*math.Exp(-r.Mean))
+	})
+}
+
+// stallBytes gives the bytes that each pending notification adds to what the
+// pipeline keeps anyway once it has handled the same events without a stall. With
+// few pending, as where some are lost, that would be noise.
+func (d *deriver) stallBytes(l, control *Load) {
+	bytes := map[string]float64{}
+	what := "bytes per pending notification, above what the control keeps, " + l.Label
+	if d.each(what, func(buffer string) string {
+		row := run.Row{Workload: l.Label, Buffer: buffer}
+		kept := d.Blocks.Values(run.Row{Workload: control.Label, Buffer: buffer}, worker.RetainedBytes)
+		pending, each := d.Blocks.Values(row, worker.Backlog), d.Blocks.Values(row, worker.BytesPerPending)
+		if d.Loss(row) != "" || len(kept) == 0 || len(each) == 0 {
+			return ""
+		}
+		for i := range min(len(kept), len(pending)) {
+			kept[i] /= pending[i]
+		}
+		added := paired(each, kept, func(all, kept float64) float64 { return all - kept })
+		if math.IsNaN(added) {
+			return ""
+		}
+		bytes[buffer] = added
+		return format.Value(added, worker.BytesPerPending)
+	}) {
+		d.beside(bytes)
+	}
+}
+
+// frozen gives the others' worst latencies beside stopped handlers as multiples
+// of the control's.
+func (d *deriver) frozen(l, control *Load) {
+	for _, unit := range []string{worker.P999, worker.MaxLatency} {
+		name := strings.TrimSuffix(unit, "-ns")
+		what := fmt.Sprintf("the others' %s beside a stopped handler, times the control's, %s", name, l.Label)
+		d.each(what, func(buffer string) string {
+			r, known := d.compare(buffer, unit, control.Label, l.Label)
+			switch {
+			case !known:
+				return ""
+			case len(r.Missing) > 0:
+				return "? (" + r.MissingText() + ")"
+			}
+			ratio, _, _ := r.Ratio()
+			return format.Ratio(ratio)
+		})
+	}
+}
+
+// timesOutsider gives events per second as a multiple of client-go's.
+func (d *deriver) timesOutsider(l *Load) {
+	what := fmt.Sprintf("events per second, times %s's, %s", outsider, l.Label)
+	d.each(what, func(buffer string) string {
+		theirs := run.Row{Workload: l.Label, Buffer: outsider}
+		ours := run.Row{Workload: l.Label, Buffer: buffer}
+		unit := worker.NSPerEvent
+		if buffer == outsider || !d.Blocks.Has(theirs, unit) || !d.Blocks.Has(ours, unit) {
+			return ""
+		}
+		r := d.Blocks.Compare(ours, theirs, judge.Metric{Unit: unit})
+		ratio, _, _ := r.Ratio()
+		return format.Ratio(ratio)
+	})
+}
+
+// bounds tells of which open loops the p99 is a bound only, because much of it is
+// the generator's lateness.
+func (d *deriver) bounds() {
+	for _, l := range d.loads {
+		for _, arm := range d.Run.Manifest.Arms {
+			row := run.Row{Workload: l.Label, Buffer: arm.Buffer}
+			if share := d.Late(row); share > judge.BoundShare {
+				d.lines = append(d.lines, fmt.Sprintf("%s, %s: the generator was late by %.0f %% of the p99, "+
+					"which is a bound only", l.Label, arm.Buffer, 100*share))
+			}
+		}
+	}
 }

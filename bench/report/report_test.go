@@ -10,20 +10,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"informerlab/bench/judge"
 	"informerlab/bench/report"
+	"informerlab/bench/run"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files instead of comparing")
 
-func render(t *testing.T, name, base string) string {
+func tables(t *testing.T, text, base string) string {
 	t.Helper()
-	raw, err := os.Open(filepath.Join("testdata", name))
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, raw.Close()) }()
-	results, err := report.Read(raw, name)
+	recorded, err := run.ReadRaw(strings.NewReader(text), "raw.txt")
 	require.NoError(t, err)
 	var out strings.Builder
-	require.NoError(t, results.Write(&out, base))
+	require.NoError(t, report.Tables(&out, judge.Of(recorded, base), base))
 	return out.String()
 }
 
@@ -36,8 +35,10 @@ func TestGoldenTables(t *testing.T) {
 		"table-client-go.txt": {"raw.txt", "client-go"},
 		"unlike-table.txt":    {"unlike-raw.txt", "ring"},
 	} {
+		raw, err := os.ReadFile(filepath.Join("testdata", from.raw))
+		require.NoError(t, err)
 		path := filepath.Join("testdata", file)
-		got := render(t, from.raw, from.base)
+		got := tables(t, string(raw), from.base)
 		if *rewrite {
 			require.NoError(t, os.WriteFile(path, []byte(got), 0o666))
 		}
@@ -47,60 +48,52 @@ func TestGoldenTables(t *testing.T) {
 	}
 }
 
-// TestAdd makes one report of two raw texts, of which the second begins with a
+// TestMerge makes one report of two raw texts, of which the second begins with a
 // buffer that loses nothing where the first ended with one that does.
-func TestAdd(t *testing.T) {
+func TestMerge(t *testing.T) {
 	text := "Unit ns/event better=lower\nBenchmarkX/buffer=ring 1 5 ns/event\n\nloss: drops all\n\n" +
 		"BenchmarkX/buffer=null 1 4 ns/event\n"
-	first, err := report.Read(strings.NewReader(text), "first")
+	first, err := run.ReadRaw(strings.NewReader(text), "first")
 	require.NoError(t, err)
-	second, err := report.Read(strings.NewReader(text+"BenchmarkX/buffer=null 1 2 other-ns/event\n"), "second")
+	second, err := run.ReadRaw(strings.NewReader(text+"BenchmarkX/buffer=null 1 2 other-ns/event\n"), "second")
 	require.NoError(t, err)
-	first.Add(second)
-	assert.Equal(t, 5, first.Len())
+	all := run.Merge(first, second)
+	assert.Len(t, all.Slices, 5)
+	assert.Len(t, first.Slices, 2)
 	var out strings.Builder
-	require.NoError(t, first.Write(&out, "ring"))
-	assert.Regexp(t, `ring +│ +null`, out.String())
-	assert.Contains(t, out.String(), "≠~0.800x (p=0.333 n=2)")
-	assert.Contains(t, out.String(), "other-sec/event")
+	require.NoError(t, report.Tables(&out, judge.Of(all, "ring"), "ring"))
+	assert.Regexp(t, `ring +null \(drops all\) +vs ring`, out.String())
+	assert.Regexp(t, `X +5.000 ns +4.000 ns +\?`, out.String(), "of which one has fewer blocks")
+	assert.Contains(t, out.String(), "X, ring: 1 of 3 blocks missing: not measured")
+	assert.Contains(t, out.String(), "other-ns/event", "a figure that is none of the lab's")
 }
 
 // TestSides makes columns of the programs that were compared.
 func TestSides(t *testing.T) {
 	text := "BenchmarkX/buffer=ring/side=head 1 6 ns/event\nBenchmarkX/buffer=ring/side=base 1 5 ns/event\n"
-	results, err := report.Read(strings.NewReader(text), "raw.txt")
-	require.NoError(t, err)
-	var out strings.Builder
-	require.NoError(t, results.Write(&out, ""))
-	assert.Regexp(t, `base +│ +head`, out.String())
-	assert.Contains(t, out.String(), "X/buffer=ring")
+	out := tables(t, text, "")
+	assert.Regexp(t, `base +head +vs base`, out)
+	assert.Contains(t, out, "X ring")
 }
 
 // TestBadInput checks that errors say where.
 func TestBadInput(t *testing.T) {
-	_, err := report.Read(strings.NewReader("goos: linux\nBenchmarkX 1 nonsense\n"), "some/raw.txt")
-	require.ErrorContains(t, err, "some/raw.txt:2")
-
-	results, err := report.Read(strings.NewReader("BenchmarkX/buffer=ring 1 5 ns/event\n"), "raw.txt")
+	_, err := run.ReadRaw(strings.NewReader("BenchmarkX/buffer=ring 1 5 ns/event\nBenchmarkX 1 nothing\n"), "raw.txt")
+	assert.ErrorContains(t, err, "raw.txt:2:")
+	recorded, err := run.ReadRaw(strings.NewReader("BenchmarkX/buffer=ring 1 5 ns/event\n"), "raw.txt")
 	require.NoError(t, err)
-	err = results.Write(&strings.Builder{}, "none")
-	require.ErrorContains(t, err, `unknown base "none": expected one of ring`)
-
-	results, err = report.Read(strings.NewReader("goos: linux\n"), "raw.txt")
-	require.NoError(t, err)
-	var out strings.Builder
-	require.NoError(t, results.Write(&out, ""))
-	assert.Equal(t, "no results\n", out.String())
+	err = report.Tables(&strings.Builder{}, judge.Of(recorded, ""), "rnig")
+	assert.ErrorContains(t, err, `unknown base "rnig": expected one of ring`)
+	assert.Equal(t, "no results\n", tables(t, "", ""))
 }
 
-// TestZerosKeepTheirTable reads times of which one is nothing.
-func TestZerosKeepTheirTable(t *testing.T) {
-	raw := "BenchmarkPipeline/workload=x/buffer=reference 1 0 ns/event\n" +
-		"BenchmarkPipeline/workload=x/buffer=ring 1 5 ns/event\n"
-	results, err := report.Read(strings.NewReader(raw), "raw.txt")
-	require.NoError(t, err)
-	var text strings.Builder
-	require.NoError(t, results.Write(&text, ""))
-	assert.Regexp(t, `│ +reference +│ +ring +│`, text.String())
-	assert.NotContains(t, text.String(), "ns/event")
+func TestLoad(t *testing.T) {
+	l := report.ParseLoad("steady:rate=50_000,listeners=8")
+	rate, known := l.Number("rate")
+	assert.True(t, known)
+	assert.InDelta(t, 50_000, rate, 0)
+	assert.Equal(t, "8", l.Option("listeners"))
+	assert.Empty(t, l.Option("seconds"))
+	assert.Equal(t, "steady:rate=50_000", l.Without("listeners"))
+	assert.Equal(t, "steady", l.Without("listeners", "rate"))
 }

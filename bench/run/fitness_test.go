@@ -46,7 +46,7 @@ func TestLateRunsAreCounted(t *testing.T) {
 	raw := read(t, folder, "raw.txt")
 	assert.Contains(t, raw, "2e+07 p99-ns 0", "as measured")
 	assert.Contains(t, raw, "2e+07 p99-lower-ns", "the median of 11, 20 and 20 ms")
-	assert.Contains(t, raw, " 0.333 late", "the share of rounds")
+	assert.Contains(t, raw, " 0.333333 late", "the share of rounds")
 	recorded, err := run.Open(folder.Path)
 	require.NoError(t, err)
 	for _, s := range recorded.Slices {

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"informerlab/bench/report"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/loadgen"
@@ -35,7 +34,6 @@ const (
 	slicesName   = "slices.csv.gz"
 	latencyName  = "latency.hlog"
 	timelineName = "timeline.csv.gz"
-	tableName    = "table.txt"
 	manifestName = "run.json"
 	envName      = "env.txt"
 	schema       = 2
@@ -192,7 +190,7 @@ func (f *Folder) begin() (err error) {
 			metadata[0][1] = "higher"
 		}
 		if u.Detail {
-			metadata = append(metadata, [2]string{report.DetailKey, "yes"})
+			metadata = append(metadata, [2]string{DetailKey, "yes"})
 		}
 		for _, m := range metadata {
 			key := benchfmt.UnitMetadataKey{Unit: u.Name, Key: m[0]}
@@ -222,7 +220,7 @@ func (f *Folder) config(arm Arm) []benchfmt.Config {
 	var config []benchfmt.Config
 	for _, kv := range [][2]string{
 		{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}, {"pkg", "informerlab/bench"},
-		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(procs)}, {report.LossKey, loss},
+		{"cpu", env.CPU}, {"gomaxprocs", strconv.Itoa(procs)}, {LossKey, loss},
 	} {
 		if kv[1] != "" {
 			// A literal, as Result.SetConfig makes keys that a writer leaves out.
@@ -299,7 +297,7 @@ func (f *Folder) endBlock(b *Block) error {
 	return f.saveManifest()
 }
 
-// finish writes the table and how the run ended. It is called once.
+// finish writes how the run ended. It is called once.
 func (f *Folder) finish(ended error) error {
 	if n := len(f.manifest.Blocks); n > 0 && f.manifest.Blocks[n-1].StealPercent == nil {
 		b := f.manifest.Blocks[n-1]
@@ -315,23 +313,7 @@ func (f *Folder) finish(ended error) error {
 	default:
 		f.manifest.Status = "failed"
 	}
-	return errors.Join(f.files.close(), f.saveManifest(), f.saveTable(), f.lock.Release())
-}
-
-func (f *Folder) saveTable() error {
-	table, err := os.Create(filepath.Join(f.Path, tableName))
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	raw, err := os.Open(filepath.Join(f.Path, rawName))
-	if err != nil {
-		return errors.Join(fmt.Errorf("run: %w", err), table.Close())
-	}
-	results, err := report.Read(raw, rawName)
-	if err == nil {
-		err = results.Write(table, "")
-	}
-	return errors.Join(err, raw.Close(), table.Close())
+	return errors.Join(f.files.close(), f.saveManifest(), f.lock.Release())
 }
 
 func (f *Folder) saveManifest() error {

@@ -3,6 +3,7 @@ package run
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
@@ -278,3 +279,26 @@ func (r *Recorded) parseLatencies(text []byte) error {
 	}
 	return lines.Err()
 }
+
+// CompareNames orders names alphabetically, but runs of digits as numbers. The
+// order of first appearance would be the random order of measurement.
+func CompareNames(a, b string) int {
+	for a != "" && b != "" {
+		digitsA, digitsB := leadingDigits(a), leadingDigits(b)
+		if digitsA > 0 && digitsB > 0 {
+			c := cmp.Or(cmp.Compare(digitsA, digitsB), cmp.Compare(a[:digitsA], b[:digitsB]))
+			if c != 0 {
+				return c
+			}
+			a, b = a[digitsA:], b[digitsB:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func leadingDigits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789")) }

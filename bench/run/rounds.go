@@ -1,7 +1,7 @@
 package run
 
 import (
-	"math"
+	"strconv"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
@@ -32,7 +32,7 @@ func (m measured) of(arm int) (results []*worker.Result) {
 func valuesOf(r *worker.Result) map[string]float64 {
 	values := map[string]float64{}
 	for _, m := range r.Metrics() {
-		values[m.Unit] = m.Value
+		values[m.Unit] = kept(m.Value)
 	}
 	return values
 }
@@ -59,12 +59,17 @@ func medians(rounds []*worker.Result) (all []benchfmt.Value) {
 		}
 		middle := stats.Median(append(values, exact[unit.Name]...))
 		if unit.Name == worker.LateRuns || unit.Name == worker.SaturatedRuns {
-			middle = sum(values) / float64(len(values)) // a share
+			middle = kept(sum(values) / float64(len(values))) // a share
 		}
-		// Thousandths of a nanosecond or byte are below what is measured.
-		all = append(all, benchfmt.Value{Value: math.Round(middle*1000) / 1000, Unit: unit.Name})
+		all = append(all, benchfmt.Value{Value: middle, Unit: unit.Name})
 	}
 	return all
+}
+
+// kept returns a value as slices.csv.gz keeps it, so that medians of either file agree.
+func kept(v float64) float64 {
+	v, _ = strconv.ParseFloat(number(v), 64) // it was written just now
+	return v
 }
 
 func sum(values []float64) (total float64) {

@@ -18,12 +18,11 @@
 //	slices.csv.gz    each run of each arm: all figures, its place in the order, steal and pressure
 //	latency.hlog     latency histograms of open loops, an HdrHistogram log
 //	timeline.csv.gz  backlog and heap over time, of the first round of each block
-//	table.txt        the table of raw.txt
 //	run.json         command, seed, machine, load of the machine per block
 //	env.txt          the same environment, to read
 //	run.lock         the process that measures, while it does: nobody else writes then
 //	profiles/        CPU, heap, mutex and block profiles, if asked for
-//	report.html, summary.md, flame/   made from these by lab, at any time
+//	table.txt, report.html, summary.md, flame/   made from these by lab, at any time
 //
 // Files that grow do so once per block and workload, and run.json tells how far
 // they are whole: what a killed run left beyond that is not read, and is cut off

@@ -15,6 +15,8 @@ const (
 	Faster       Verdict = "faster"
 	Equivalent   Verdict = "equivalent"   // any difference is smaller than matters
 	Inconclusive Verdict = "inconclusive" // more blocks are needed to say
+	New          Verdict = "new"          // only head has it
+	Missing      Verdict = "missing"      // only base has it
 )
 
 // The chance of one wrong Slower, and of one wrong Faster, over all rows of a

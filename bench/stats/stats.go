@@ -119,6 +119,16 @@ func Compare(logRatios []float64) Estimate {
 	return e
 }
 
+// Interval returns the interval of the mean at a level such as 0.95, by Student's t;
+// of fewer than two blocks it is infinite. A wider level serves several rows at once.
+func (e Estimate) Interval(level float64) (low, high float64) {
+	if e.Blocks < 2 {
+		return math.Inf(-1), math.Inf(1)
+	}
+	half := e.SD / math.Sqrt(float64(e.Blocks)) * quantileT(1-(1-level)/2, degrees(e.Blocks))
+	return e.Mean - half, e.Mean + half
+}
+
 // tails returns how many of n blocks are trimmed at either end.
 func tails(n int) int { return int(trimmed * float64(n)) }
 

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"informerlab/bench/compare"
+	"informerlab/bench/judge"
 	"informerlab/bench/stats"
 )
 
@@ -128,21 +129,22 @@ func (p *Plan) trial(ctx context.Context, n int) (*Trial, error) {
 		return nil, errors.Join(err, os.RemoveAll(path))
 	}
 	t := &Trial{
-		Number: n, Procs: plan.Procs, Inject: plan.Inject, Busy: p.Busy, Outcome: c.Outcome(), Red: len(c.Red()),
-		Open: len(c.Inconclusive()), Fit: c.Fit(), Seconds: time.Since(began).Seconds(),
+		Number: n, Procs: plan.Procs, Inject: plan.Inject, Busy: p.Busy, Outcome: c.Outcome(),
+		Red:  len(c.Of(stats.Slower)),
+		Open: len(c.Of(stats.Inconclusive)), Fit: c.Fit(), Seconds: time.Since(began).Seconds(),
 	}
 	for _, r := range c.Rows {
-		t.Rows = append(t.Rows, rowOf(r, compare.Head))
+		t.Rows = append(t.Rows, rowOf(r))
 	}
 	for _, control := range c.Controls {
-		t.Rows = append(t.Rows, rowOf(control.Row, control.Side))
+		t.Rows = append(t.Rows, rowOf(control.Row))
 	}
 	return t, os.RemoveAll(path)
 }
 
-func rowOf(r compare.Row, side string) Row {
+func rowOf(r judge.Row) Row {
 	return Row{
-		Label: r.Workload + " " + r.Buffer + " " + r.Unit, Side: side, Floor: r.Floor,
+		Label: r.Workload + " " + r.Buffer + " " + r.Unit, Side: r.Side, Floor: r.Floor,
 		Verdict: string(r.Verdict), Blocks: r.Logs,
 	}
 }
@@ -225,7 +227,7 @@ func Resample(trials []*Trial, gates, rows int, seed uint64) (red int) {
 	var pool []Row
 	for _, t := range trials {
 		for _, r := range t.Rows {
-			if r.Side == compare.Again || r.Side == compare.Head && t.Inject == 0 {
+			if r.Side == judge.Again || r.Side == judge.Head && t.Inject == 0 {
 				pool = append(pool, r)
 			}
 		}
@@ -249,8 +251,7 @@ func Resample(trials []*Trial, gates, rows int, seed uint64) (red int) {
 
 // reds draws the blocks of rows and returns the rows that are slower.
 func reds(rows []Row, rng *rand.Rand) (red []Row) {
-	estimates := make([]stats.Estimate, len(rows))
-	p := make([]float64, len(rows))
+	drawn := make([]judge.Row, len(rows))
 	for i, r := range rows {
 		blocks := make([]float64, len(r.Blocks))
 		for k := range blocks {
@@ -259,11 +260,11 @@ func reds(rows []Row, rng *rand.Rand) (red []Row) {
 				blocks[k] = -blocks[k]
 			}
 		}
-		estimates[i] = stats.Compare(blocks)
-		p[i] = estimates[i].PSlower
+		drawn[i] = judge.Row{Metric: judge.Metric{Floor: r.Floor}, Estimate: stats.Compare(blocks)}
 	}
-	for i, adjusted := range stats.Holm(p) {
-		if verdict, _ := stats.Judge(estimates[i], adjusted, 1, rows[i].Floor, stats.Alpha); verdict == stats.Slower {
+	judge.Judge(drawn, stats.Alpha)
+	for i := range drawn {
+		if drawn[i].Verdict == stats.Slower {
 			red = append(red, rows[i])
 		}
 	}

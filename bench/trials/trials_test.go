@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"informerlab/bench/compare"
+	"informerlab/bench/judge"
 )
 
 // recorded returns trials of programs that are the same, or of which head is
@@ -21,7 +21,7 @@ func recorded(n int, shift float64) (trials []*Trial) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for number := 1; number <= n; number++ {
 		t := &Trial{Number: number, Fit: true, Seconds: 20}
-		for _, side := range []string{compare.Head, compare.Again} {
+		for _, side := range []string{judge.Head, judge.Again} {
 			r := Row{Side: side, Floor: 0.01}
 			for range 12 {
 				r.Blocks = append(r.Blocks, shift+0.01*rng.NormFloat64())

@@ -220,22 +220,47 @@ func Units() []Unit {
 		BacklogBefore, Backlog, BytesPerPending, BacklogBytes, DrainNSPerEvent, DrainNS, RetainedBytes,
 		Overflow, Superseded, Annihilated, Closed, Healed,
 	} {
-		units = append(units, Unit{Name: name})
+		units = append(units, Unit{Name: name, Meaning: meanings[name]})
 	}
 	for _, name := range []string{
 		P50Lower, P90Lower, P99Lower, P999Lower, MaxLower, LateRuns, SaturatedRuns,
 		EventsPerSecond, Wakeups, SchedulerP99, MutexWait, GCs, PeakBytes, BacklogMax, OldestMax,
 	} {
-		units = append(units, Unit{Name: name, Higher: name == EventsPerSecond, Detail: true})
+		units = append(units, Unit{
+			Name: name, Meaning: meanings[name], Higher: name == EventsPerSecond, Detail: true,
+		})
 	}
 	return units
 }
 
 // A Unit is the metadata of one unit.
 type Unit struct {
-	Name   string
-	Higher bool // more is better
-	Detail bool // it explains another figure and is no row of a table that is read first
+	Name    string
+	Meaning string // in a few words, for people
+	Higher  bool   // more is better
+	Detail  bool   // it explains another figure and is no row of a table that is read first
+}
+
+// UnitOf returns the unit of this name, or one that means its name.
+func UnitOf(name string) Unit {
+	for _, u := range Units() {
+		if u.Name == name && u.Meaning != "" {
+			return u
+		}
+	}
+	return Unit{Name: name, Meaning: name, Higher: name == EventsPerSecond}
+}
+
+// meanings are what units mean to people who do not know their names.
+var meanings = map[string]string{
+	NSPerEvent: "time per event", NSPerEventListener: "time per event and handler",
+	OthersNSPerEvent: "time per event, unstalled handlers", CPUNSPerEvent: "CPU time per event",
+	BytesPerEvent: "bytes allocated per event", AllocsPerEvent: "allocations per event",
+	P50: "latency, median", P90: "latency, 90th percentile", P99: "latency, 99th percentile",
+	P999: "latency, 99.9th percentile", MaxLatency: "longest latency", Pause: "longest time without a call",
+	BytesPerPending: "live heap per pending notification", BacklogBytes: "live heap of the backlog",
+	DrainNSPerEvent: "time to catch up, per pending notification", DrainNS: "time to catch up",
+	RetainedBytes: "live heap that stays",
 }
 
 // LowerOf returns the unit of the lower bounds of a unit's values, or "" if they

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"informerlab/bench/compare"
+	"informerlab/bench/judge"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 )
@@ -50,7 +52,7 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(l.tellPages(path), c.Markdown(l.out)); err != nil {
+	if err := errors.Join(l.tellPages(path), report.Comparison(l.out, c)); err != nil {
 		return err
 	}
 	return outcome(c)
@@ -119,7 +121,7 @@ func (l *lab) comparison(c *comparing) (*compare.Plan, error) {
 	}
 	p := &compare.Plan{
 		Base: self, Head: self, Workloads: workloads, Args: l.argv,
-		Rules:  compare.Rules{Metrics: compare.Timing(c.procs), Alpha: stats.Strict, Percent: c.percent},
+		Rules:  judge.Rules{Metrics: judge.Timing(c.procs), Alpha: stats.Strict, Percent: c.percent},
 		Inject: c.inject, Procs: c.procs, Rounds: c.rounds, MaxBlocks: c.blocks, Budget: c.budget,
 	}
 	for _, arm := range chosen {
@@ -151,15 +153,15 @@ var (
 )
 
 // outcome returns the error that stands for the exit status.
-func outcome(c *compare.Comparison) error {
+func outcome(c *judge.Comparison) error {
 	switch {
-	case len(c.Missing) > 0:
+	case len(c.Of(stats.Missing)) > 0:
 		return fmt.Errorf("%w: rows are missing", errSlower)
 	case !c.Fit():
 		return fmt.Errorf("%w: the machine is not fit", errInconclusive)
-	case len(c.Red()) > 0:
+	case len(c.Of(stats.Slower)) > 0:
 		return errSlower
-	case len(c.Inconclusive()) > 0 || len(c.Rows) == 0:
+	case len(c.Of(stats.Inconclusive)) > 0 || len(c.Rows) == 0:
 		return fmt.Errorf("%w: inconclusive", errInconclusive)
 	}
 	return nil

@@ -14,7 +14,9 @@ import (
 	"slices"
 	"strings"
 
+	"informerlab/bench/judge"
 	"informerlab/bench/page"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 )
 
@@ -22,31 +24,29 @@ import (
 const (
 	pageName    = "report.html"
 	summaryName = "summary.md"
+	tableName   = "table.txt"
 	indexName   = "index.html"
 	historyName = "history.jsonl"
 )
 
-// inputOf returns what the page of a run is made of.
-func inputOf(r *run.Recorded) page.Input {
-	in := page.New(r, page.Rules(r))
-	in.Links = page.Links(os.DirFS(r.Path))
-	return in
-}
-
-// savePages makes the pages of a run. It returns the path of the one to open.
+// savePages makes what is made of a run: table, summary and page. It returns the path of
+// the one to open.
 func savePages(folder string) (string, error) {
 	r, err := run.Open(folder)
 	if err != nil {
 		return "", err
 	}
-	var html, summary bytes.Buffer
-	if err := page.Summary(&summary, inputOf(r)); err != nil {
+	j := judge.Of(r, "")
+	var table, summary, html bytes.Buffer
+	if err := errors.Join(report.Tables(&table, j, ""), report.Summary(&summary, j)); err != nil {
 		return "", err
 	}
-	if err := run.Replace(filepath.Join(folder, summaryName), summary.Bytes()); err != nil {
-		return "", err
+	for name, text := range map[string][]byte{tableName: table.Bytes(), summaryName: summary.Bytes()} {
+		if err := run.Replace(filepath.Join(folder, name), text); err != nil {
+			return "", err
+		}
 	}
-	if err := page.Write(&html, inputOf(r)); err != nil { // it links to the summary
+	if err := page.Write(&html, j, page.Links(os.DirFS(r.Path))); err != nil { // it links to the others
 		return "", err
 	}
 	path := filepath.Join(folder, pageName)
@@ -91,7 +91,7 @@ func (l *lab) index(_ context.Context, args []string) error {
 		return err
 	}
 	for _, r := range all {
-		if entry := page.Summarize(inputOf(r)); r.Manifest.Status == "complete" && len(r.Slices) > 0 {
+		if entry := page.Summarize(judge.Of(r, "")); r.Manifest.Status == "complete" && len(r.Slices) > 0 {
 			entries = slices.DeleteFunc(entries, func(e page.Entry) bool { return e.Folder == entry.Folder })
 			entries = append(entries, entry)
 		}
@@ -152,7 +152,7 @@ func readmeText(path, parent, name string) ([]byte, error) {
 	if err != nil {
 		return nil, usage{err}
 	}
-	if text, err = page.Readme(text, inputOf(r)); err != nil {
+	if text, err = report.Readme(text, judge.Of(r, "")); err != nil {
 		return nil, usage{err}
 	}
 	return text, nil

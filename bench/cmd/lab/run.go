@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"informerlab/bench/compare"
 	"informerlab/bench/flame"
+	"informerlab/bench/judge"
 	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/loadgen"
@@ -91,26 +90,15 @@ func (l *lab) conclude(folder string, ended error) error {
 	if folder == "" {
 		return ended
 	}
-	results, err := readResults(folder)
+	recorded, err := run.Open(folder)
 	if err == nil {
-		err = l.printTable(results, "")
+		j := judge.Of(recorded, "")
+		err = errors.Join(report.Tables(l.out, j, ""), report.Winners(l.out, j))
 	}
-	if err == nil {
-		err = l.printWinners(folder)
-	}
-	if err == nil && results.Len() > 0 {
+	if err == nil && len(recorded.Slices) > 0 {
 		err = l.tellPages(folder)
 	}
 	return cmp.Or(ended, err)
-}
-
-// printWinners tells who does best under each workload of a run.
-func (l *lab) printWinners(folder string) error {
-	recorded, err := run.Open(folder)
-	if err != nil {
-		return err
-	}
-	return compare.WriteWinners(l.out, compare.Winners(recorded))
 }
 
 // created returns what makes the folder of a plan inside parent.
@@ -218,43 +206,27 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 // rawName is the file that a folder without a run has its results in.
 const rawName = "raw.txt"
 
-// readResults reads the raw results of a run, as far as they are whole, or a raw
-// file of whatever origin.
-func readResults(path string) (*report.Results, error) {
+// readRun reads a run, or raw text of whatever origin.
+func readRun(path string) (*run.Recorded, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		recorded, err := run.Open(path)
 		switch {
-		case errors.Is(err, run.ErrNoRun):
-			path = filepath.Join(path, rawName)
-		case err != nil:
+		case err == nil:
+			return recorded, nil
+		case !errors.Is(err, run.ErrNoRun):
 			return nil, usage{err}
-		default:
-			results, err := report.Read(bytes.NewReader(recorded.Raw), filepath.Join(path, rawName))
-			if err != nil {
-				return nil, usage{err}
-			}
-			return results, nil
 		}
+		path = filepath.Join(path, rawName)
 	}
 	raw, err := os.Open(path)
 	if err != nil {
 		return nil, usagef("report: %w", err)
 	}
-	results, err := report.Read(raw, path)
+	recorded, err := run.ReadRaw(raw, path)
 	if err := errors.Join(err, raw.Close()); err != nil {
 		return nil, usage{err}
 	}
-	return results, nil
-}
-
-// printTable prints the whole table, or nothing and an error.
-func (l *lab) printTable(results *report.Results, base string) error {
-	var table strings.Builder
-	if err := results.Write(&table, base); err != nil {
-		return usage{err}
-	}
-	_, err := io.WriteString(l.out, table.String())
-	return err
+	return recorded, nil
 }
 
 func (l *lab) report(_ context.Context, args []string) error {
@@ -270,21 +242,26 @@ func (l *lab) report(_ context.Context, args []string) error {
 	if flags.NArg() == 0 {
 		return usagef("report: expected the folder of a run, or of several that measured the same")
 	}
-	var all *report.Results
+	var all *run.Recorded
 	for _, folder := range flags.Args() {
-		results, err := readResults(folder)
+		recorded, err := readRun(folder)
 		switch {
 		case err != nil:
 			return err
-		case results.Len() == 0:
+		case len(recorded.Slices) == 0:
 			return usagef("report: %s: no results", folder)
 		case all == nil:
-			all = results
+			all = recorded
 		default:
-			all.Add(results)
+			all = run.Merge(all, recorded)
 		}
 	}
-	return l.printTable(all, *base)
+	var table strings.Builder // the whole, or nothing and an error
+	if err := report.Tables(&table, judge.Of(all, *base), *base); err != nil {
+		return usage{err}
+	}
+	_, err := io.WriteString(l.out, table.String())
+	return err
 }
 
 // reportPages makes the pages of runs again.

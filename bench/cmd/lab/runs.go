@@ -8,9 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
-	"informerlab/bench/compare"
+	"informerlab/bench/format"
+	"informerlab/bench/judge"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 )
 
@@ -48,14 +49,13 @@ func (l *lab) runs(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RUN\tSTATUS\tBLOCKS\tARMS\tWORKLOADS\tMACHINE")
+	table := format.Table{Head: []string{"RUN", "STATUS", "BLOCKS", "ARMS", "WORKLOADS", "MACHINE"}}
 	for _, r := range all {
 		m := &r.Manifest
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\n", filepath.Base(r.Path), m.Status, len(m.Blocks), len(m.Arms),
-			len(m.Workloads), m.Environment.Fingerprint())
+		table.Add(filepath.Base(r.Path), m.Status, fmt.Sprint(len(m.Blocks)), fmt.Sprint(len(m.Arms)),
+			fmt.Sprint(len(m.Workloads)), m.Environment.Fingerprint())
 	}
-	return table.Flush()
+	return table.Text(l.out)
 }
 
 // show tells what a run measured, where, and who did best.
@@ -69,27 +69,7 @@ func (l *lab) show(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	m := &r.Manifest
-	fmt.Fprintf(l.out, "%s: %s, %d blocks, %d slices\n", filepath.Base(r.Path), m.Status, len(m.Blocks), len(r.Slices))
-	fmt.Fprintf(l.out, "lab %s\n", strings.Join(m.Args, " "))
-	changes := ""
-	if m.Environment.Dirty {
-		changes = " (with changes)"
-	}
-	fmt.Fprintf(l.out, "commit %s%s on %s\n\n", m.Environment.ShortCommit(), changes, m.Environment.Fingerprint())
-	table := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
-	for _, arm := range m.Arms {
-		fmt.Fprintf(table, "%s\t%s\n", run.Arm{Buffer: arm.Buffer, Side: arm.Side}, arm.Traits)
-	}
-	for _, f := range m.Fitness {
-		if text := f.String(); text != "" {
-			fmt.Fprintf(table, "%s\t%s\n", f.Workload, text)
-		}
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return compare.WriteWinners(l.out, compare.Winners(r))
+	return report.Show(l.out, judge.Of(r, ""))
 }
 
 // diff compares two runs.
@@ -109,14 +89,14 @@ func (l *lab) diff(_ context.Context, args []string) error {
 			return err
 		}
 	}
-	changes, err := compare.Diff(two[0], two[1])
+	changes, err := judge.Diff(two[0], two[1])
 	switch {
 	case err != nil:
 		return usage{err}
 	case len(changes) == 0:
 		return usagef("diff: %s and %s have measured nothing in common", flags.Arg(0), flags.Arg(1))
 	}
-	return compare.WriteChanges(l.out, changes)
+	return report.Changes(l.out, changes)
 }
 
 // openRun opens a run by its path, or by its name in a folder of runs.

@@ -1,14 +1,17 @@
-package compare_test
+package judge_test
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"informerlab/bench/compare"
+	"informerlab/bench/judge"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -28,7 +31,7 @@ const openLoad = "steady:rate=50000"
 // recordedOf returns a run of that number of blocks. Where a latency is missing the
 // generator was late; a contestant without a latency was not measured at all.
 func recordedOf(blocks int, all ...contestant) *run.Recorded {
-	r := &run.Recorded{}
+	r := &run.Recorded{Manifest: run.Manifest{Workloads: []string{openLoad}}}
 	fifo := buffer.Traits{Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Unbounded}
 	for _, c := range all {
 		r.Manifest.Arms = append(r.Manifest.Arms, run.ArmInfo{Buffer: c.name, Traits: fifo})
@@ -93,10 +96,7 @@ func TestMissingBlocksWinNothing(t *testing.T) {
 			2, []contestant{{"reference", 1e6, 0}, {"ring", 1e6, 0}},
 			"undecided", "", []string{late("reference", "2", "2"), late("ring", "2", "2")},
 		},
-		"one alone": {
-			2, []contestant{{"ring", 1e6, 2}},
-			"ring", "", nil,
-		},
+		"one alone": {2, []contestant{{"ring", 1e6, 2}}, "ring", "", nil},
 		"one alone, in part": {
 			2, []contestant{{"ring", 1e6, 1}},
 			"undecided", "", []string{late("ring", "1", "2")},
@@ -110,14 +110,15 @@ func TestMissingBlocksWinNothing(t *testing.T) {
 			"chunked", "ring", []string{late("mpsc", "1", "4")},
 		},
 	} {
-		winners := compare.Winners(recordedOf(c.blocks, c.all...))
+		judged := judge.Of(recordedOf(c.blocks, c.all...), "")
+		winners := judged.Winners
 		require.Len(t, winners, 1, name)
 		w := winners[0]
 		assert.Equal(t, worker.P99, w.Unit, name)
 		assert.Equal(t, c.want, w.String(), name)
 		assert.Equal(t, c.next, w.Next.Buffer, name)
 		var text strings.Builder
-		require.NoError(t, compare.WriteWinners(&text, winners))
+		require.NoError(t, report.Winners(&text, judged))
 		line := text.String()[strings.Index(text.String(), openLoad):]
 		require.Len(t, w.Missing, len(c.missing), name)
 		for i, missing := range c.missing {
@@ -131,7 +132,7 @@ func TestMissingBlocksWinNothing(t *testing.T) {
 // TestMissingBlocksGiveNoVerdict compares buffers, then sides, of which either lacks
 // blocks.
 func TestMissingBlocksGiveNoVerdict(t *testing.T) {
-	r := compare.Rules{Metrics: []compare.Metric{{Unit: worker.P99, Floor: 0.1}}, Alpha: stats.Strict}
+	r := judge.Rules{Metrics: []judge.Metric{{Unit: worker.P99, Floor: 0.1}}, Alpha: stats.Strict}
 	for name, c := range map[string]struct {
 		base, head int
 		p99        float64
@@ -148,20 +149,20 @@ func TestMissingBlocksGiveNoVerdict(t *testing.T) {
 		"in different ones": {6, 5, 2e6, stats.Inconclusive, "7 of 12 blocks missing: generator late"},
 	} {
 		all := recordedOf(12, contestant{"reference", 1e6, c.base}, contestant{"ring", c.p99, c.head}).Slices
-		rows := compare.Buffers(all, "reference", r)
+		rows := judge.Buffers(judge.BlocksOf(all), "reference", r)
 		require.Len(t, rows, 1, name)
 		for i := range all {
-			all[i].Side = map[string]string{"reference": compare.Base, "ring": compare.Head}[all[i].Buffer]
+			all[i].Side = map[string]string{"reference": judge.Base, "ring": judge.Head}[all[i].Buffer]
 			all[i].Buffer = "ring"
 		}
-		sides := compare.Sides(all, r)
-		assert.Empty(t, sides.Missing, "%s: no figure is gone", name)
+		sides := judge.Sides(all, r)
+		assert.Empty(t, sides.Of(stats.Missing), "%s: no figure is gone", name)
 		require.Len(t, sides.Rows, 1, name)
 		var text strings.Builder
-		require.NoError(t, sides.Markdown(&text))
+		require.NoError(t, report.Comparison(&text, sides))
 		assert.Contains(t, text.String(), c.missing, name)
 		assert.NotContains(t, text.String(), "NaN", name)
-		for _, row := range []compare.Row{rows[0], sides.Rows[0]} {
+		for _, row := range []judge.Row{rows[0], sides.Rows[0]} {
 			assert.Equal(t, c.want, row.Verdict, name)
 			assert.Contains(t, row.MissingText(), c.missing, name)
 			if c.missing != "" {
@@ -173,16 +174,16 @@ func TestMissingBlocksGiveNoVerdict(t *testing.T) {
 
 // TestMissingBlocksFailControls has a control that cannot be seen in some block.
 func TestMissingBlocksFailControls(t *testing.T) {
-	r := compare.Rules{Metrics: []compare.Metric{{Unit: worker.P99, Floor: 0.1}}, Alpha: stats.Strict}
+	r := judge.Rules{Metrics: []judge.Metric{{Unit: worker.P99, Floor: 0.1}}, Alpha: stats.Strict}
 	for present, fit := range map[int]bool{12: true, 11: false, 0: false} {
 		var all []run.Slice
-		for side, n := range map[string]int{compare.Base: 12, compare.Head: 12, compare.Again: present} {
+		for side, n := range map[string]int{judge.Base: 12, judge.Head: 12, judge.Again: present} {
 			for _, s := range recordedOf(12, contestant{"ring", 1e6, n}).Slices {
 				s.Side = side
 				all = append(all, s)
 			}
 		}
-		got := compare.Sides(all, r)
+		got := judge.Sides(all, r)
 		require.Len(t, got.Controls, 1)
 		assert.Equal(t, fit, got.Fit(), present)
 	}
@@ -201,26 +202,67 @@ func TestDiffOfMissingBlocks(t *testing.T) {
 		{half, whole, "before: 3 of 6 blocks missing: generator late"},
 		{none, half, "before: 6 of 6 blocks missing: generator late; after: 3 of 6 blocks missing: generator late"},
 	} {
-		changes, err := compare.Diff(c.before, c.after)
+		changes, err := judge.Diff(c.before, c.after)
 		require.NoError(t, err)
 		var text strings.Builder
-		require.NoError(t, compare.WriteChanges(&text, changes))
+		require.NoError(t, report.Changes(&text, changes))
 		assert.NotContains(t, text.String(), "NaN")
-		found := false
 		for _, change := range changes {
-			if change.Unit == worker.P99 {
-				found = true
-				assert.Equal(t, c.missing == "", !math.IsNaN(change.P))
-			} else {
+			if change.Unit != worker.P99 {
 				assert.Empty(t, change.Missing, change.Unit)
+				continue
 			}
-		}
-		assert.True(t, found)
-		for line := range strings.Lines(text.String()) {
-			if strings.Contains(line, worker.P99) {
-				assert.Contains(t, line, c.missing)
-				assert.Equal(t, c.missing != "", strings.Contains(line, " ? "), line)
+			assert.Equal(t, c.missing, change.MissingText())
+			if c.missing == "" {
+				assert.Equal(t, stats.Equivalent, change.Verdict)
+			} else {
+				assert.Equal(t, stats.Inconclusive, change.Verdict)
+				assert.Contains(t, text.String(), c.missing)
 			}
 		}
 	}
+}
+
+// TestDiff corrects for the number of rows, and tells what only one run has.
+func TestDiff(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 3))
+	noisy := func(factor float64, units ...string) *run.Recorded {
+		r := &run.Recorded{}
+		for block := 1; block <= 6; block++ {
+			for buffer := range 40 {
+				s := run.Slice{
+					Row:   run.Row{Workload: load, Buffer: fmt.Sprintf("b%d", buffer)},
+					Block: block, Round: 1, Values: map[string]float64{},
+				}
+				for _, unit := range units {
+					s.Values[unit] = math.Exp(0.05 * random.NormFloat64())
+				}
+				if buffer == 7 {
+					s.Values[worker.NSPerEvent] *= factor
+				}
+				r.Slices = append(r.Slices, s)
+			}
+		}
+		return r
+	}
+	wrong := 0
+	for range 50 {
+		rows, err := judge.Diff(noisy(1, worker.NSPerEvent, worker.CPUNSPerEvent, worker.BytesPerEvent),
+			noisy(2, worker.NSPerEvent, worker.CPUNSPerEvent, worker.AllocsPerEvent))
+		require.NoError(t, err)
+		require.Len(t, rows, 4*40)
+		for _, r := range rows {
+			switch {
+			case r.Unit == worker.BytesPerEvent:
+				assert.Equal(t, stats.Missing, r.Verdict)
+			case r.Unit == worker.AllocsPerEvent:
+				assert.Equal(t, stats.New, r.Verdict)
+			case r.Buffer == "b7" && r.Unit == worker.NSPerEvent:
+				assert.Equal(t, stats.Slower, r.Verdict)
+			case r.Verdict != stats.Inconclusive && r.Verdict != stats.Equivalent:
+				wrong++
+			}
+		}
+	}
+	assert.LessOrEqual(t, wrong, 7, "of 50 diffs of 79 rows that do not differ: 95 %% have none")
 }

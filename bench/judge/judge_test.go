@@ -1,4 +1,4 @@
-package compare_test
+package judge_test
 
 import (
 	"math"
@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"informerlab/bench/compare"
+	"informerlab/bench/judge"
+	"informerlab/bench/report"
 	"informerlab/bench/run"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
@@ -37,7 +38,7 @@ func slices(blocks int, unit string, factor map[string]float64) (all []run.Slice
 	return all
 }
 
-var rules = compare.Rules{Metrics: compare.Timing(1), Alpha: stats.Strict, Percent: 3}
+var rules = judge.Rules{Metrics: judge.Timing(1), Alpha: stats.Strict, Percent: 3}
 
 func TestSides(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -53,9 +54,9 @@ func TestSides(t *testing.T) {
 		"a control missed":  {1, 1, 1, stats.Equivalent, false, "unfit"},
 	} {
 		all := slices(16, worker.CPUNSPerEvent, map[string]float64{
-			compare.Base: 1, compare.Head: c.head, compare.Again: c.again, compare.Slowed: c.slowed,
+			judge.Base: 1, judge.Head: c.head, judge.Again: c.again, judge.Slowed: c.slowed,
 		})
-		got := compare.Sides(all, rules)
+		got := judge.Sides(all, rules)
 		require.Len(t, got.Rows, 1, name)
 		require.Len(t, got.Controls, 2, name)
 		r := got.Rows[0]
@@ -65,9 +66,9 @@ func TestSides(t *testing.T) {
 		assert.Equal(t, c.fit, got.Fit(), name)
 		assert.Contains(t, got.Outcome(), c.outcome, name)
 		var text strings.Builder
-		require.NoError(t, got.Markdown(&text))
+		require.NoError(t, report.Comparison(&text, got))
 		assert.Contains(t, text.String(), got.Outcome())
-		assert.Contains(t, text.String(), "| "+load+" | ring | cpu-ns/event | ")
+		assert.Contains(t, text.String(), "| "+load+" | ring   | cpu-ns/event | ")
 		assert.Equal(t, !c.fit, strings.Contains(text.String(), "not as expected"), name)
 	}
 }
@@ -75,39 +76,40 @@ func TestSides(t *testing.T) {
 // TestLatencyHasNoSlowedControl as nothing is delayed by what follows it.
 func TestLatencyHasNoSlowedControl(t *testing.T) {
 	all := slices(16, worker.P99, map[string]float64{
-		compare.Base: 1, compare.Head: 1, compare.Again: 1, compare.Slowed: 1,
+		judge.Base: 1, judge.Head: 1, judge.Again: 1, judge.Slowed: 1,
 	})
-	got := compare.Sides(all, compare.Rules{Metrics: compare.Timing(2), Alpha: stats.Strict, Percent: 3})
+	got := judge.Sides(all, judge.Rules{Metrics: judge.Timing(2), Alpha: stats.Strict, Percent: 3})
 	require.Len(t, got.Controls, 1)
-	assert.Equal(t, compare.Again, got.Controls[0].Side)
+	assert.Equal(t, judge.Again, got.Controls[0].Row.Side)
 	assert.True(t, got.Fit())
 }
 
 // TestFewBlocksAreInconclusive looks at a comparison that cannot know yet.
 func TestFewBlocksAreInconclusive(t *testing.T) {
-	all := slices(3, worker.CPUNSPerEvent, map[string]float64{compare.Base: 1, compare.Head: 1.05})
-	got := compare.Sides(all, rules)
-	require.Len(t, got.Inconclusive(), 1)
+	all := slices(3, worker.CPUNSPerEvent, map[string]float64{judge.Base: 1, judge.Head: 1.05})
+	got := judge.Sides(all, rules)
+	require.Len(t, got.Of(stats.Inconclusive), 1)
 	assert.GreaterOrEqual(t, got.Rows[0].Needs, 6, "nine are the fewest that can prove anything at 0.002")
 	assert.False(t, got.Fit(), "without controls")
 }
 
 // TestMissingRows has a base with figures that head lacks.
 func TestMissingRows(t *testing.T) {
-	all := slices(12, worker.CPUNSPerEvent, map[string]float64{compare.Base: 1})
-	got := compare.Sides(all, rules)
-	assert.Equal(t, []string{load + " ring cpu-ns/event"}, got.Missing)
-	assert.Contains(t, got.Outcome(), "missing: 1 rows")
-	none := compare.Sides(slices(12, worker.CPUNSPerEvent, map[string]float64{compare.Head: 1}), rules)
+	all := slices(12, worker.CPUNSPerEvent, map[string]float64{judge.Base: 1})
+	got := judge.Sides(all, rules)
+	require.Len(t, got.Of(stats.Missing), 1)
+	assert.Equal(t, run.Row{Workload: load, Buffer: "ring", Side: judge.Head}, got.Rows[0].Row)
+	assert.Contains(t, got.Outcome(), "missing: 1 row that base has")
+	none := judge.Sides(slices(12, worker.CPUNSPerEvent, map[string]float64{judge.Head: 1}), rules)
 	assert.Empty(t, none.Rows, "head may have what base has not")
 	assert.Equal(t, "nothing was compared", none.Outcome())
 }
 
 // TestMoreEventsPerSecondAreBetter turns a figure of which more is better around.
 func TestMoreEventsPerSecondAreBetter(t *testing.T) {
-	r := compare.Rules{Metrics: []compare.Metric{{Unit: worker.EventsPerSecond, Floor: 0.01}}, Alpha: stats.Strict}
-	all := slices(16, worker.EventsPerSecond, map[string]float64{compare.Base: 1, compare.Head: 0.9})
-	assert.Equal(t, stats.Slower, compare.Sides(all, r).Rows[0].Verdict)
+	r := judge.Rules{Metrics: []judge.Metric{{Unit: worker.EventsPerSecond, Floor: 0.01}}, Alpha: stats.Strict}
+	all := slices(16, worker.EventsPerSecond, map[string]float64{judge.Base: 1, judge.Head: 0.9})
+	assert.Equal(t, stats.Slower, judge.Sides(all, r).Rows[0].Verdict)
 }
 
 // TestBuffersAndWinners ranks the buffers of one run.
@@ -127,16 +129,18 @@ func TestBuffersAndWinners(t *testing.T) {
 	arm("null", buffer.Traits{Loss: buffer.DropsEvery, Bound: buffer.Nothing}, 0.1)
 	arm("direct", buffer.Traits{Order: buffer.FIFO, Loss: buffer.Lossless, Bound: buffer.Nothing}, 0.1)
 
-	winners := compare.Winners(recorded)
+	recorded.Manifest.Workloads = []string{load}
+	judged := judge.Of(recorded, "")
+	winners := judged.Winners
 	require.Len(t, winners, 1)
 	assert.Equal(t, "tie: ring, chunked", winners[0].String())
 	assert.Equal(t, "reference", winners[0].Next.Buffer)
 	var text strings.Builder
-	require.NoError(t, compare.WriteWinners(&text, winners))
-	assert.Regexp(t, `tie: ring, chunked +next: reference, 5x \[`, text.String())
+	require.NoError(t, report.Winners(&text, judged))
+	assert.Regexp(t, `tie: ring, chunked +next is reference, 5.\d+× \[`, text.String())
 
-	rows := compare.Buffers(recorded.Slices, "reference", compare.Rules{
-		Metrics: []compare.Metric{{Unit: worker.NSPerEvent, Floor: 0.015}}, Alpha: stats.Alpha,
+	rows := judge.Buffers(judged.Blocks, "reference", judge.Rules{
+		Metrics: []judge.Metric{{Unit: worker.NSPerEvent, Floor: 0.015}}, Alpha: stats.Alpha,
 	})
 	require.Len(t, rows, 4)
 	for _, r := range rows {
