@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"informerlab/bench/child"
+	"informerlab/bench/process"
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
@@ -131,7 +131,7 @@ func (f *Finding) block(ctx context.Context, o Options, number int) (map[string]
 // probe measures an arm in a process of its own.
 func (o *Options) probe(ctx context.Context, finding, arm string) (figures map[string]float64, err error) {
 	argv := append(append([]string{}, o.Probe...), finding, arm)
-	out, err := child.Output(ctx, exec.Command(argv[0], argv[1:]...))
+	out, err := process.Output(ctx, exec.Command(argv[0], argv[1:]...))
 	if err != nil {
 		return nil, err
 	}

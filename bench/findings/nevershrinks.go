@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"informerlab/bench/process"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/core/buffer/buffertest"
@@ -140,11 +141,11 @@ func drained[T any](
 func collection() float64 {
 	const collections = 10
 	runtime.GC() // what the first one finds dead is not to be swept by the others
-	began := processorTime()
+	began := process.CPU()
 	for range collections {
 		runtime.GC()
 	}
-	return float64((processorTime() - began).Nanoseconds()) / collections
+	return float64((process.CPU() - began).Nanoseconds()) / collections
 }
 
 // The columns of facts about what is held.

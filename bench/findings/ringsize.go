@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"informerlab/bench/process"
 	"informerlab/core/buffer"
 	"informerlab/core/buffer/buffertest"
 )
@@ -147,7 +147,7 @@ func passBursts(initial, burst int) (map[string]float64, error) {
 	count := 0
 	for end := time.Now().Add(measuring); time.Now().Before(end); count += turns * burst {
 		b := buffer.NewReferenceSized(initial, buffer.Params[any]{})
-		began := processorTime()
+		began := process.CPU()
 		for range turns {
 			for range burst {
 				b.Push(one)
@@ -158,7 +158,7 @@ func passBursts(initial, burst int) (map[string]float64, error) {
 				}
 			}
 		}
-		took += processorTime() - began
+		took += process.CPU() - began
 		b.Close()
 		if b.Pop(dst) != 0 {
 			return nil, fmt.Errorf("more than %d were popped, expected no more", burst)
@@ -168,14 +168,6 @@ func passBursts(initial, burst int) (map[string]float64, error) {
 }
 
 const perNotification = "cpu-ns/notification"
-
-// processorTime returns the processor time that the process has used.
-func processorTime() time.Duration {
-	var r syscall.Rusage
-	// Getrusage of the own process fails only for a bad argument.
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
 
 // Doublings are measured of rings with up to so many slots; larger ones are reckoned
 // from the largest, in proportion.
@@ -197,14 +189,14 @@ func doublings() map[string]float64 {
 		}
 		runtime.GC()
 		times := 0
-		began := processorTime()
+		began := process.CPU()
 		for end := time.Now().Add(measuring / 10); time.Now().Before(end); times++ {
 			double := make([]any, 2*slots)
 			n := copy(double, ring[slots/3:])
 			copy(double[n:], ring[:slots/3])
 			runtime.KeepAlive(double)
 		}
-		figures[doublingUnit(slots)] = float64((processorTime() - began).Nanoseconds()) / float64(times)
+		figures[doublingUnit(slots)] = float64((process.CPU() - began).Nanoseconds()) / float64(times)
 	}
 	return figures
 }

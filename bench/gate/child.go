@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"strconv"
 	"sync"
-	"time"
 
-	"informerlab/bench/child"
+	"informerlab/bench/process"
 	"informerlab/bench/worker"
 )
 
@@ -20,37 +16,16 @@ import (
 func leashed(ctx context.Context, dir, name string, args ...string) (out []byte, err error) {
 	command := exec.Command(name, args...)
 	command.Dir = dir
-	return child.Combined(ctx, command)
+	return process.Combined(ctx, command)
 }
-
-// answerLimit is how long one answer of a worker may take. A worker gives up
-// after two minutes by itself.
-const answerLimit = 3 * time.Minute
 
 // ask starts a worker with so many processors (0 = all), asks it one thing after
 // the other, ends it, and returns the answers, with the errors in them.
 func (p Program) ask(ctx context.Context, procs int, requests ...worker.Request) ([]worker.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(requests))*answerLimit)
-	defer cancel()
-	command := exec.Command(p.Path, "worker")
-	if procs > 0 {
-		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
-	}
-	w, err := child.StartWorker(command, nil)
+	program := worker.Program{Command: []string{p.Path, "worker"}, Procs: procs}
+	responses, err := program.Exchange(ctx, requests...)
 	if err != nil {
-		return nil, fmt.Errorf("worker: %w", err)
-	}
-	defer w.Stop()
-	responses := make([]worker.Response, len(requests))
-	for i, request := range requests {
-		responses[i], err = w.Ask(ctx, request)
-		var ended *child.EndedError
-		if errors.As(err, &ended) { // what it wrote says most
-			err = fmt.Errorf("%s: answer: %w%s\n\t%s", ended.Op, io.EOF, ended.Stderr, ended.State)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: worker: %w", p.Tree.Label, err)
-		}
+		return nil, fmt.Errorf("%s: worker: %w", p.Tree.Label, err)
 	}
 	return responses, nil
 }

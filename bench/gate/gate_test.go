@@ -155,7 +155,7 @@ func TestOneSideOnly(t *testing.T) {
 	mute := has
 	mute.Ends = true
 	_, err = gate(mute, has)
-	assert.ErrorContains(t, err, "base: worker: list: answer: EOF\n\tout of memory")
+	assert.ErrorContains(t, err, "base: worker: list: it ended without an answer: exit status")
 }
 
 // TestAllocations compares programs with known figures.

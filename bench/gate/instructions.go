@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"informerlab/bench/child"
 	"informerlab/bench/judge"
+	"informerlab/bench/process"
 	"informerlab/bench/stats"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
@@ -84,7 +84,7 @@ func opArgs(s Subject, items int) []string {
 func ops(ctx context.Context, p Program, subjects []Subject) (map[Subject]string, error) {
 	lacks := map[Subject]string{}
 	for _, subject := range subjects {
-		out, err := child.Combined(ctx, exec.Command(p.Path, opArgs(subject, 1)...))
+		out, err := process.Combined(ctx, exec.Command(p.Path, opArgs(subject, 1)...))
 		if err != nil {
 			lacks[subject] = firstError(out, err)
 		}
@@ -156,9 +156,9 @@ func count(ctx context.Context, valgrind string, p Program, args []string) (floa
 	command := exec.Command(valgrind, append([]string{
 		"--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", p.Path}, args...)...)
 	command.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=off")
-	errOut := &child.Tail{}
+	errOut := &process.Tail{}
 	command.Stderr = errOut
-	err := child.Run(ctx, command)
+	err := process.Run(ctx, command)
 	found := total.FindStringSubmatch(errOut.String())
 	if err == nil && found == nil {
 		err = errors.New("no count")

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"informerlab/bench/child"
+	"informerlab/bench/process"
 )
 
 // A Tree is source that lab is built from.
@@ -140,7 +140,7 @@ func (r Repository) git(ctx context.Context, env []string, args ...string) (stri
 	command.Env = append(os.Environ(), env...)
 	var errOut bytes.Buffer
 	command.Stderr = &errOut
-	out, err := child.Output(ctx, command)
+	out, err := process.Output(ctx, command)
 	if ctx.Err() != nil {
 		return "", ctx.Err() // whatever failed, failed because it was ended
 	}

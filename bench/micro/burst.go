@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"informerlab/bench/process"
 )
 
 // burst measures pushes of single items with nobody popping, from a cold heap,
@@ -122,15 +124,9 @@ func (s subject[T]) finish(q Queue[T], l *ledger) error {
 
 // heap returns the bytes of objects, reachable or not yet collected.
 func heap() int64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	_, _, bytes := process.Heap()
+	return int64(bytes)
 }
 
-// live returns the bytes of reachable objects. The second collection frees what
-// the first one only finalized or took out of pools.
-func live() int64 {
-	runtime.GC()
-	runtime.GC()
-	return heap()
-}
+// live returns the bytes of reachable objects.
+func live() int64 { return int64(process.LiveHeap()) }

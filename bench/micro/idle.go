@@ -1,12 +1,11 @@
 package micro
 
 import (
-	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"informerlab/bench/process"
 	"informerlab/core/buffer"
 )
 
@@ -80,9 +79,9 @@ func (s subject[T]) idle() ([]figure, error) {
 		consumers.Go(func() { s.consume(q, l, 0) })
 	}
 	time.Sleep(settling)
-	began, used := time.Now(), cpu()
+	began, used := time.Now(), process.CPU()
 	time.Sleep(watched)
-	share := float64(cpu()-used) / float64(time.Since(began))
+	share := float64(process.CPU()-used) / float64(time.Since(began))
 	for _, q := range queues {
 		q.Close()
 	}
@@ -92,16 +91,5 @@ func (s subject[T]) idle() ([]figure, error) {
 
 // resident returns the bytes of reachable objects and of stacks.
 func resident() int64 {
-	bytes := live()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return bytes + int64(m.StackInuse)
-}
-
-// cpu returns the processor time that the process has used.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	// Getrusage of the own process fails only for a bad argument.
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r)
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	return live() + int64(process.Stacks())
 }

@@ -1,10 +1,11 @@
 package micro
 
 import (
-	"runtime"
 	"time"
 
 	"go.uber.org/atomic"
+
+	"informerlab/bench/process"
 )
 
 // popMost is how many items a consumer takes at once.
@@ -69,17 +70,16 @@ func (s subject[T]) pass(producers, batch int, handle time.Duration) (passage, e
 			}
 		}()
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	objects, bytes, _ := process.Heap()
 	started = time.Now()
 	close(start)
 	<-drained
-	runtime.ReadMemStats(&after)
+	objectsAfter, bytesAfter, _ := process.Heap()
 	return passage{
 		took:   ended.Sub(started),
 		pushed: <-pushed, // of any producer: it is asked for where there is one
-		bytes:  after.TotalAlloc - before.TotalAlloc,
-		allocs: after.Mallocs - before.Mallocs,
+		bytes:  bytesAfter - bytes,
+		allocs: objectsAfter - objects,
 	}, l.settle(each*producers, s.Traits)
 }
 

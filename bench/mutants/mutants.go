@@ -29,7 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"informerlab/bench/child"
+	"informerlab/bench/process"
 	"informerlab/bench/worker"
 )
 
@@ -65,7 +65,7 @@ func build(ctx context.Context, root, folder string, m *Mutant) (path string, er
 	}
 	command := exec.Command("go", append(args, "-o", path, program)...)
 	command.Dir = root
-	if output, err := child.Combined(ctx, command); err != nil {
+	if output, err := process.Combined(ctx, command); err != nil {
 		return "", fmt.Errorf("mutants: build %s: %w: %s", filepath.Base(path), err, bytes.TrimSpace(output))
 	}
 	return path, nil
@@ -105,19 +105,15 @@ func measure(ctx context.Context, path string, m *Mutant, prefix string, o optio
 		requests = append(requests, worker.Request{Op: worker.OpRun})
 	}
 	requests = append(requests, worker.Request{Op: worker.OpProfile, Profiles: prefix, Seconds: o.Seconds})
-	w, err := child.StartWorker(exec.Command(path, "worker"), nil)
+	name := filepath.Base(path)
+	responses, err := worker.Program{Command: []string{path, "worker"}}.Exchange(ctx, requests...)
 	if err != nil {
-		return nil, fmt.Errorf("mutants: %s: worker: %w", filepath.Base(path), err)
+		return nil, fmt.Errorf("mutants: %s: worker: %w", name, err)
 	}
-	defer w.Stop()
 	var results []*worker.Result
-	for _, request := range requests {
-		response, err := w.Ask(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("mutants: %s: worker: %w", filepath.Base(path), err)
-		}
+	for i, response := range responses {
 		if response.Error != "" {
-			return nil, fmt.Errorf("mutants: %s: %s: %s", filepath.Base(path), request.Op, response.Error)
+			return nil, fmt.Errorf("mutants: %s: %s: %s", name, requests[i].Op, response.Error)
 		}
 		if response.Result != nil {
 			results = append(results, response.Result)

@@ -40,7 +40,7 @@ func (p *Plan) processor(w loadgen.Workload, rng *rand.Rand) int {
 }
 
 // grouped returns which processes run at the same time, one group after the other.
-func grouped(processes []*process, order []int) (groups [][]int) {
+func grouped(processes []*contestant, order []int) (groups [][]int) {
 	place := map[string]int{} // by buffer
 	for _, i := range order {
 		p := processes[i]
@@ -56,7 +56,7 @@ func grouped(processes []*process, order []int) (groups [][]int) {
 }
 
 // run runs some processes once at the same time.
-func (r *round) run(ctx context.Context, processes []*process, together []int, timeline bool) error {
+func (r *round) run(ctx context.Context, processes []*contestant, together []int, timeline bool) error {
 	failed := make([]error, len(together))
 	var all sync.WaitGroup
 	for k, i := range together {

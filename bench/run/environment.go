@@ -13,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"informerlab/bench/child"
-	"informerlab/bench/worker"
+	"informerlab/bench/process"
 )
 
 // An Environment is what else decides about the figures of a run. What a system
@@ -79,11 +78,11 @@ func commit() (hash string, dirty bool) {
 	if hash != "" {
 		return hash, dirty
 	}
-	head, err := child.Output(context.Background(), exec.Command("git", "rev-parse", "--verify", "--quiet", "HEAD"))
+	head, err := process.Output(context.Background(), exec.Command("git", "rev-parse", "--verify", "--quiet", "HEAD"))
 	if err != nil {
 		return "", false
 	}
-	status, err := child.Output(context.Background(), exec.Command("git", "status", "--porcelain"))
+	status, err := process.Output(context.Background(), exec.Command("git", "status", "--porcelain"))
 	return strings.TrimSpace(string(head)), err != nil || len(bytes.TrimSpace(status)) > 0
 }
 
@@ -144,8 +143,8 @@ func loadAverage() []float64 {
 
 // stealSince returns the share of all processors' time that was stolen since
 // then, in percent, or nil if it is unknown.
-func stealSince(before worker.Processors) *float64 {
-	now := worker.ReadProcessors()
+func stealSince(before process.Processors) *float64 {
+	now := process.ReadProcessors()
 	if now.Total <= before.Total {
 		return nil
 	}

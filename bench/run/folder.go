@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"informerlab/bench/process"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
 	"informerlab/loadgen"
@@ -91,7 +92,7 @@ type Block struct {
 	// others.
 	LoadAverage  []float64 `json:"load_average,omitempty"`
 	StealPercent *float64  `json:"steal_percent,omitempty"`
-	begin        worker.Processors
+	begin        process.Processors
 }
 
 // Create makes the folder of a run inside parent, which it creates too if it
@@ -284,10 +285,10 @@ func (f *Folder) Fitness() []*Fitness { return f.manifest.Fitness }
 func (f *Folder) beginBlock(number int) *Block {
 	if number < len(f.manifest.Blocks) { // of a run that is resumed
 		b := f.manifest.Blocks[number]
-		b.begin = worker.ReadProcessors()
+		b.begin = process.ReadProcessors()
 		return b
 	}
-	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: worker.ReadProcessors(), Workloads: []string{}}
+	b := &Block{Number: number + 1, LoadAverage: loadAverage(), begin: process.ReadProcessors(), Workloads: []string{}}
 	f.manifest.Blocks = append(f.manifest.Blocks, b)
 	return b
 }

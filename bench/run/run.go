@@ -43,7 +43,6 @@ import (
 	"strings"
 	"time"
 
-	"informerlab/bench/child"
 	"informerlab/bench/flame"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
@@ -187,7 +186,7 @@ func (d *driver) measure(ctx context.Context) error {
 func (d *driver) workload(ctx context.Context, w loadgen.Workload, block *Block, rng *rand.Rand) error {
 	arms := d.armsOf(block)
 	processes, err := d.start(ctx, arms, rng.Perm(len(arms)), w, d.processor(w, rng))
-	defer func() { child.StopAll(processes) }()
+	defer func() { worker.StopAll(processes) }()
 	if err != nil {
 		return err
 	}
@@ -228,7 +227,7 @@ func (d *driver) armsOf(block *Block) (arms []Arm) {
 // round runs every process once in the given order, one at a time, or those of a
 // buffer at the same time.
 func (d *driver) round(
-	ctx context.Context, processes []*process, order []int, timeline bool, fitness *Fitness,
+	ctx context.Context, processes []*contestant, order []int, timeline bool, fitness *Fitness,
 ) (*round, error) {
 	groups := grouped(processes, order)
 	r := &round{
@@ -259,13 +258,13 @@ func (d *driver) round(
 // by arm, also with an error.
 func (d *driver) start(
 	ctx context.Context, arms []Arm, order []int, w loadgen.Workload, cpu int,
-) ([]*process, error) {
-	processes := make([]*process, len(arms))
-	started := func() []*process {
-		return slices.DeleteFunc(processes, func(p *process) bool { return p == nil })
+) ([]*contestant, error) {
+	processes := make([]*contestant, len(arms))
+	started := func() []*contestant {
+		return slices.DeleteFunc(processes, func(p *contestant) bool { return p == nil })
 	}
 	for _, arm := range order {
-		p, err := startProcess(arms[arm], cpu)
+		p, err := startContestant(arms[arm], cpu)
 		if err != nil {
 			return started(), err
 		}
@@ -313,7 +312,7 @@ func (d *driver) profile(ctx context.Context) error {
 
 func (d *driver) profileArm(ctx context.Context, arm Arm, w loadgen.Workload, folder string) error {
 	processes, err := d.start(ctx, []Arm{arm}, []int{0}, w, anyProcessor)
-	defer func() { child.StopAll(processes) }()
+	defer func() { worker.StopAll(processes) }()
 	if err != nil {
 		return err
 	}

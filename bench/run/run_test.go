@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"informerlab/bench/run"
+	"informerlab/bench/worker"
 	"informerlab/loadgen"
 )
 
@@ -168,14 +169,14 @@ func TestInterruptKillsTheWorkers(t *testing.T) {
 // TestListings asks a fake worker, and one that is none.
 func TestListings(t *testing.T) {
 	p := plan(t, "fast")
-	listings, err := run.Listings(context.Background(), p.Arms[0].Command)
+	listings, err := worker.Program{Command: p.Arms[0].Command}.Listings(t.Context())
 	require.NoError(t, err)
 	require.Len(t, listings, 1)
 	assert.Equal(t, "fast", listings[0].Name)
 
-	_, err = run.Listings(context.Background(), []string{"/bin/true"})
+	_, err = worker.Program{Command: []string{"/bin/true"}}.Listings(t.Context())
 	require.ErrorContains(t, err, "ended")
-	_, err = run.Listings(context.Background(), []string{filepath.Join(t.TempDir(), "nothing")})
+	_, err = worker.Program{Command: []string{filepath.Join(t.TempDir(), "nothing")}}.Listings(t.Context())
 	require.ErrorContains(t, err, "no such file")
 }
 

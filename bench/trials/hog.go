@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"time"
 
-	"informerlab/bench/child"
+	"informerlab/bench/process"
 	"informerlab/bench/run"
 )
 
@@ -21,7 +21,7 @@ func (p *Plan) hog(ctx context.Context, seed int) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("trials: busy program: %w", err)
 	}
-	process, err := child.Start(command, nil)
+	process, err := process.Start(command, nil)
 	if err != nil {
 		return nil, fmt.Errorf("trials: busy program: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"informerlab/bench/process"
 	"informerlab/core/buffer"
 	"informerlab/core/event"
 	"informerlab/loadgen"
@@ -277,7 +278,7 @@ func (r *run) rest(result *Result, heapBefore uint64, h hooks) error {
 		return err
 	}
 	if result.Stall != nil {
-		result.Stall.RetainedBytes = int64(liveHeap()) - int64(heapBefore)
+		result.Stall.RetainedBytes = int64(process.LiveHeap()) - int64(heapBefore)
 	}
 	return nil
 }
@@ -285,7 +286,7 @@ func (r *run) rest(result *Result, heapBefore uint64, h hooks) error {
 // drain measures the backlog of stalled handlers, ends their stall, and waits
 // until they have caught up.
 func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
-	full := liveHeap()
+	full := process.LiveHeap()
 	stalled.HeapBytes = int64(full) - int64(heapBefore)
 	if stalled.Pending, err = r.pending(func(e *loadgen.Expect) int { return e.Calls }); err != nil {
 		return err
@@ -299,7 +300,7 @@ func (r *run) drain(stalled *Stalled, heapBefore uint64, h hooks) (err error) {
 		return fmt.Errorf("drain: %w", err)
 	}
 	stalled.DrainNS = time.Since(start).Nanoseconds()
-	stalled.RetainedBytes = int64(liveHeap()) - int64(heapBefore)
+	stalled.RetainedBytes = int64(process.LiveHeap()) - int64(heapBefore)
 	return call(h.drained)
 }
 

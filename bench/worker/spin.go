@@ -3,6 +3,8 @@ package worker
 import (
 	"runtime"
 	"time"
+
+	"informerlab/bench/process"
 )
 
 // spin keeps one processor busy until the timed window that began with before
@@ -16,7 +18,7 @@ func spin(percent float64, before usage, start time.Time) {
 	}
 	passed := func() time.Duration { return time.Since(start) }
 	if runtime.GOMAXPROCS(0) == 1 {
-		passed = func() time.Duration { return cpuOf(ownUsage()) - before.cpu }
+		passed = func() time.Duration { return process.CPU() - before.cpu }
 	}
 	until := time.Duration(float64(passed()) * (1 + percent/100))
 	for passed() < until {

@@ -2,13 +2,10 @@ package worker
 
 import (
 	"math"
-	"os"
-	"runtime"
 	"runtime/metrics"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
+
+	"informerlab/bench/process"
 )
 
 // A usage is what the process and the machine have used up so far.
@@ -19,8 +16,8 @@ type usage struct {
 	heap    uint64 // live and not yet swept
 	peak    int64  // bytes of the largest resident set
 	at      time.Time
-	all     Processors    // with whatever program
-	waiting time.Duration // in which some task of the machine waited for a processor; negative = not known
+	all     process.Processors // with whatever program
+	waiting time.Duration      // in which some task of the machine waited for a processor; negative = not known
 	runtime []metrics.Sample
 }
 
@@ -40,27 +37,9 @@ func takeAfter() (u usage) {
 	return u
 }
 
-func (u *usage) readProcess() {
-	r := ownUsage()
-	u.cpu, u.peak = cpuOf(r), r.Maxrss
-	if runtime.GOOS != "darwin" {
-		u.peak <<= 10 // elsewhere it is in KiB
-	}
-}
+func (u *usage) readProcess() { u.cpu, u.peak = process.CPU(), process.PeakRSS() }
 
-func ownUsage() (r syscall.Rusage) {
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // of the own process it fails only for a bad argument
-	return r
-}
-
-// cpuOf returns the user and system time of all threads.
-func cpuOf(r syscall.Rusage) time.Duration { return time.Duration(r.Utime.Nano() + r.Stime.Nano()) }
-
-func (u *usage) readMemory() {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u.allocs, u.bytes, u.heap = m.Mallocs, m.TotalAlloc, m.HeapAlloc
-}
+func (u *usage) readMemory() { u.allocs, u.bytes, u.heap = process.Heap() }
 
 // The metrics of the runtime that a run is charged with.
 const (
@@ -70,30 +49,13 @@ const (
 )
 
 func (u *usage) readMachine() {
-	u.at, u.all, u.waiting = time.Now(), ReadProcessors(), readWaiting()
+	u.at, u.all, u.waiting = time.Now(), process.ReadProcessors(), process.Waiting()
 	u.runtime = []metrics.Sample{
 		collections:      {Name: "/gc/cycles/total:gc-cycles"},
 		schedulerLatency: {Name: "/sched/latencies:seconds"},
 		mutexWait:        {Name: "/sync/mutex/wait/total:seconds"},
 	}
 	metrics.Read(u.runtime)
-}
-
-// readWaiting returns the time in which at least one task waited for a
-// processor, which Linux keeps in /proc/pressure/cpu (Documentation/accounting/psi.rst),
-// or a negative time.
-func readWaiting() time.Duration {
-	content, err := os.ReadFile("/proc/pressure/cpu")
-	if err != nil {
-		return -1
-	}
-	some, _, _ := strings.Cut(string(content), "\n")
-	_, total, _ := strings.Cut(some, "total=")
-	us, err := strconv.ParseInt(total, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return time.Duration(us) * time.Microsecond
 }
 
 // charge writes into a result what was used between two readings.
@@ -142,14 +104,4 @@ func scheduled(before, after *metrics.Float64Histogram) (p99NS int64, times uint
 		return int64(edge * 1e9), n * trackingPeriod
 	}
 	return 0, n * trackingPeriod
-}
-
-// liveHeap returns the bytes of reachable objects. The second collection frees
-// what the first one only finalized or took out of pools.
-func liveHeap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

@@ -47,7 +47,8 @@ func findPeers(ctx context.Context, path string) *peers {
 		p.missing = path + " is not a program"
 		return p
 	}
-	if p.listings, err = run.Listings(ctx, p.command()); err != nil {
+	program := worker.Program{Command: p.command()}
+	if p.listings, err = program.Listings(ctx); err != nil {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		p.missing = first
 	}

@@ -30,7 +30,6 @@ import (
 	"os"
 	"slices"
 
-	"informerlab/bench/child"
 	"informerlab/bench/contestants"
 	"informerlab/bench/peers/clientgo"
 	"informerlab/bench/worker"
@@ -127,7 +126,7 @@ func (m *measurement) block() error {
 func (m *measurement) measure(workload string) (f figure, err error) {
 	sides := [2]string{ours, theirs}
 	var processes []*process
-	defer func() { child.StopAll(processes) }()
+	defer func() { worker.StopAll(processes) }()
 	for i, side := range sides {
 		p, err := start(side, workload)
 		if err != nil {

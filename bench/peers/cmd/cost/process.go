@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 
-	"informerlab/bench/child"
 	"informerlab/bench/worker"
 )
 
-// A process is this program as a worker, prepared for one side and workload.
-type process struct{ *child.Worker }
+// A side is this program as a worker, prepared for one side and workload.
+type process struct{ *worker.Client }
 
 // start starts a worker with additions to its environment and prepares it.
 func start(side, workload string, environment ...string) (*process, error) {
@@ -20,13 +17,11 @@ func start(side, workload string, environment ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(self, "worker")
-	command.Env = append(os.Environ(), environment...)
-	w, err := child.StartWorker(command, nil)
+	c, err := worker.Program{Command: []string{self, "worker"}, Env: environment}.Start()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{w}
+	p := &process{c}
 	if _, err = p.ask(worker.Request{Op: worker.OpPrepare, Contestant: side, Workload: workload}); err != nil {
 		p.Stop()
 		return nil, err
@@ -34,12 +29,8 @@ func start(side, workload string, environment ...string) (*process, error) {
 	return p, nil
 }
 
-func (p *process) ask(r worker.Request) (response worker.Response, err error) {
-	response, err = p.Ask(context.Background(), r)
-	if err == nil && response.Error != "" {
-		err = fmt.Errorf("%s: %s", r.Op, response.Error)
-	}
-	return response, err
+func (p *process) ask(r worker.Request) (worker.Response, error) {
+	return p.Do(context.Background(), r)
 }
 
 // run measures once and returns the wall time per event in nanoseconds.

@@ -1,4 +1,4 @@
-package child
+package worker
 
 import (
 	"bufio"
@@ -20,9 +20,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"informerlab/bench/worker"
 	"informerlab/core/realtime"
 )
 
@@ -30,22 +28,22 @@ import (
 // the parent of one.
 const role = "INFORMERLAB_TEST_CHILD"
 
-func TestMain(m *testing.M) {
+// The binary of these tests plays a role before it is a test of anything.
+func init() {
 	if name := os.Getenv(role); name != "" {
 		play(name)
-		return
+		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
 }
 
 // play is what a child does with its first request.
 func play(name string) {
 	if name == "parent" {
-		w, err := StartWorker(command("deaf"), nil)
+		w, err := worker("deaf").Start()
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println(w.command.Process.Pid)
+		fmt.Println(w.PID())
 		select {} // until it is killed
 	}
 	lines := bufio.NewScanner(os.Stdin)
@@ -88,24 +86,22 @@ func play(name string) {
 	}
 }
 
-// command returns a child that plays a role.
-func command(name string) *exec.Cmd {
+// worker returns a worker that plays a role.
+func worker(name string) Program {
 	self, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	c := exec.Command(self)
-	c.Env = append(os.Environ(), role+"="+name, "GORACE=atexit_sleep_ms=0")
-	return c
+	return Program{Command: []string{self}, Env: []string{role + "=" + name, "GORACE=atexit_sleep_ms=0"}}
 }
 
 // asked starts a child, asks it once and stops it.
-func asked(t *testing.T, name string) (worker.Response, error) {
+func asked(t *testing.T, name string) (Response, error) {
 	t.Helper()
-	w, err := StartWorker(command(name), nil)
+	w, err := worker(name).Start()
 	require.NoError(t, err)
 	defer w.Stop()
-	return w.Ask(t.Context(), worker.Request{Op: worker.OpList})
+	return w.Ask(t.Context(), Request{Op: OpList})
 }
 
 // TestWorkersThatDoNotAnswer asks workers that write something else, or end.
@@ -137,25 +133,20 @@ func TestNoisyWorkerAnswers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 7, response.Events)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20), "bytes allocated meanwhile")
-	var tail Tail
-	for range 100 {
-		_, _ = tail.Write([]byte(strings.Repeat("z", 3*tailBytes)))
-	}
-	assert.LessOrEqual(t, cap(tail.text), 4*tailBytes)
 }
 
 // TestContextEndsAsk kills a worker that hangs, and one that is asked too late,
 // although its answer is there.
 func TestContextEndsAsk(t *testing.T) {
 	for name, after := range map[string]time.Duration{"deaf": 10 * time.Millisecond, "early": 0} {
-		w, err := StartWorker(command(name), nil)
+		w, err := worker(name).Start()
 		require.NoError(t, err)
 		if name == "early" {
 			_, err = w.out.Peek(1)
 			require.NoError(t, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), after)
-		_, err = w.Ask(ctx, worker.Request{Op: worker.OpRun})
+		_, err = w.Ask(ctx, Request{Op: OpRun})
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded, name)
 		assert.ErrorContains(t, err, "run: context deadline exceeded")
@@ -213,7 +204,8 @@ func TestWorkersEndWithTheirParent(t *testing.T) {
 			continue // as under nohup: the parent survives it
 		}
 		realtime.Require(t)
-		parent := command("parent")
+		parent := exec.Command(worker("parent").Command[0])
+		parent.Env = append(os.Environ(), worker("parent").Env...)
 		out, err := parent.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, parent.Start())
@@ -232,87 +224,35 @@ func TestWorkersEndWithTheirParent(t *testing.T) {
 // the kernel must not take any for the parent.
 func TestWorkersOutliveTheThreadThatAsked(t *testing.T) {
 	for range 10 {
-		started := make(chan *Worker)
+		started := make(chan *Client)
 		go func() {
 			runtime.LockOSThread() // the thread ends with the goroutine
-			w, err := StartWorker(command("noisy"), nil)
+			w, err := worker("noisy").Start()
 			assert.NoError(t, err)
 			started <- w
 		}()
 		w := <-started
 		require.NotNil(t, w)
-		response, err := w.Ask(t.Context(), worker.Request{Op: worker.OpList})
+		response, err := w.Ask(t.Context(), Request{Op: OpList})
 		require.NoError(t, err)
 		assert.Equal(t, 7, response.Events)
 		w.Stop()
 	}
 }
 
-// TestStartFails covers commands that cannot be started, and threads that cannot be
+// TestStartFails covers programs that cannot be started, and threads that cannot be
 // prepared.
 func TestStartFails(t *testing.T) {
-	_, err := StartWorker(exec.Command(filepath.Join(t.TempDir(), "nothing")), nil)
+	_, err := Program{Command: []string{filepath.Join(t.TempDir(), "nothing")}}.Start()
 	require.ErrorContains(t, err, "no such file")
 	broken := errors.New("no processor")
-	_, err = StartWorker(command("deaf"), func(func() error) error { return broken })
+	deaf := worker("deaf")
+	deaf.Around = func(func() error) error { return broken }
+	_, err = deaf.Start()
 	require.ErrorIs(t, err, broken)
-	c := command("deaf")
-	_, err = StartWorker(c, func(start func() error) error { return errors.Join(start(), broken) })
+	deaf.Around = func(start func() error) error { return errors.Join(start(), broken) }
+	_, err = deaf.Start()
 	require.ErrorIs(t, err, broken)
-	assert.Equal(t, "signal: killed", c.ProcessState.String(), "it ran, though not where it should")
-}
-
-// TestRun covers what a command can do to who runs it.
-func TestRun(t *testing.T) {
-	sh := func(script string) *exec.Cmd { return exec.Command("sh", "-c", script) }
-	out, err := Output(t.Context(), sh("pwd; exit 0"))
-	require.NoError(t, err)
-	here, err := os.Getwd()
-	require.NoError(t, err)
-	assert.Equal(t, here+"\n", string(out))
-
-	_, err = Output(t.Context(), sh("echo out of luck >&2; exit 3"))
-	require.ErrorContains(t, err, "exit status 3; its standard error:\n\tout of luck")
-	_, err = Combined(t.Context(), exec.Command("no-such-command"))
-	require.ErrorIs(t, err, exec.ErrNotFound)
-	_, err = Combined(t.Context(), sh("kill -9 $$"))
-	require.ErrorContains(t, err, "signal: killed")
-
-	c := sh("cat; echo said >&2")
-	c.Stdin = strings.NewReader("heard ")
-	out, err = Combined(t.Context(), c)
-	require.NoError(t, err)
-	assert.Equal(t, "heard said\n", string(out))
-
-	_, err = Combined(t.Context(), sh("trap '' PIPE; while :; do printf '%1000000s'; done"))
-	require.ErrorIs(t, err, ErrOutput)
-	assert.ErrorContains(t, err, "more than 64 MiB of output")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = Combined(ctx, sh("sleep 1000"))
-	require.ErrorIs(t, err, context.Canceled)
-}
-
-// TestRunEndsWhatACommandLeaves covers processes that a command starts: in its group,
-// where they end with it, and out of it, where they keep its output open.
-func TestRunEndsWhatACommandLeaves(t *testing.T) {
-	for _, script := range []string{
-		"sleep 1000 & echo $!",
-		"setsid sleep 1000 & echo $!",
-	} {
-		if _, err := exec.LookPath("setsid"); err != nil && strings.Contains(script, "setsid") {
-			continue
-		}
-		out, err := Output(t.Context(), exec.Command("sh", "-c", script))
-		require.NoError(t, err, script)
-		pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-		require.NoError(t, err, script)
-		if strings.Contains(script, "setsid") {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		gone(t, pid)
-	}
 }
 
 // TestReadLine reads lines up to a limit.

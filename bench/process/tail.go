@@ -1,4 +1,4 @@
-package child
+package process
 
 import (
 	"bytes"
@@ -28,10 +28,10 @@ func (t *Tail) Write(p []byte) (int, error) {
 
 // String returns what is kept as lines to be put below an error, each with a newline
 // and a tab before it, or nothing.
-func (t *Tail) String() string { return t.below("") }
+func (t *Tail) String() string { return t.Below("") }
 
-// below is String with a head before the lines, if there are any.
-func (t *Tail) below(head string) string {
+// Below is String with a head before the lines, if there are any.
+func (t *Tail) Below(head string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(bytes.TrimSpace(t.text)) == 0 {

@@ -1,4 +1,4 @@
-package child
+package process
 
 import (
 	"context"
@@ -34,7 +34,7 @@ func Run(ctx context.Context, command *exec.Cmd) error {
 	}
 	held, end, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("child: %w", err)
+		return fmt.Errorf("process: %w", err)
 	}
 	defer func() { _ = end.Close() }() // it ends what is left
 	leashed := exec.Command("sh", append([]string{"-c", leash, "sh", command.Path}, command.Args[1:]...)...)
@@ -53,14 +53,14 @@ func Run(ctx context.Context, command *exec.Cmd) error {
 	default:
 		leashed.Stderr = output.writer(command.Stderr)
 	}
-	process, err := Start(leashed, nil)
+	running, err := Start(leashed, nil)
 	_ = held.Close() // the shell has it
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, process.Kill)
+	stop := context.AfterFunc(ctx, running.Kill)
 	defer stop()
-	err = process.Wait()
+	err = running.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -78,7 +78,7 @@ func Output(ctx context.Context, command *exec.Cmd) ([]byte, error) {
 	}
 	err := Run(ctx, command)
 	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w%s", err, tail.below("; its standard error:"))
+		err = fmt.Errorf("%w%s", err, tail.Below("; its standard error:"))
 	}
 	return out.text, err
 }

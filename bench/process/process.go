@@ -1,9 +1,10 @@
-// Package child starts processes that end with the one that started them and
-// cannot harm it.
+// Package process starts processes that end with the one that started them and
+// cannot harm it, and reads what a process and the machine use.
 //
-//	Start        a process group of its own, ended with Kill or with this process
-//	Run          a command with everything that it starts: compilers, git, probes
-//	StartWorker  a worker: one request, one response, line by line
+//	Start   a process group of its own, ended with Kill or with this process
+//	Run     a command with everything that it starts: compilers, git, probes
+//	CPU, PeakRSS, Heap, LiveHeap       what this process uses
+//	ReadProcessors, Waiting            what the machine does, as Linux tells
 //
 // However this process ends (by a signal, a panic, or for lack of memory), its children
 // end too. On Linux the kernel kills them at once. Elsewhere a worker reads the end of
@@ -13,7 +14,7 @@
 //
 // Limits: a process that leaves its process group is not killed by Kill, only its
 // pipes are closed.
-package child
+package process
 
 import (
 	"errors"
@@ -107,6 +108,9 @@ func (p *Process) Wait() error {
 
 // Ended returns a channel that is closed when Wait returns.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// PID returns the number of the process.
+func (p *Process) PID() int { return p.command.Process.Pid }
 
 // State describes how the process ended, such as "exit status 2" or "signal:
 // killed". It is for after Wait.
