@@ -16,11 +16,11 @@ bench: ## measure reference, ring and client-go under the default workloads (4 m
 	@scripts/build
 	@.build/lab run $(ARGS)
 
-bench-quick: ## the same in a minute, with fewer workloads and less sharply
+bench-quick: ## the same in half a minute, with fewer workloads and less sharply
 	@scripts/build
 	@.build/lab run -suite quick $(ARGS)
 
-bench-full: ## every figure of the report, in 10 minutes; killed, lab resume goes on
+bench-full: ## every figure of the report, in 9 minutes; killed, lab resume goes on
 	@scripts/build
 	@.build/lab run -suite full $(ARGS)
 
@@ -29,7 +29,8 @@ compare: ## fail if the working tree is slower than BASE, a git ref (3 to 5 minu
 	@scripts/compare $(BASE) $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation
-	cd bench/peers && go run ./micro $(ARGS)
+	@scripts/build
+	@.build/lab micro $(ARGS)
 
 flame: ## make flame graph pages of the newest run with profiles (make bench ARGS=-profile)
 	@scripts/build lab
@@ -39,15 +40,17 @@ findings: ## measure what the pages under results/findings say, and make them (1
 	@scripts/build
 	@.build/lab finding $(ARGS)
 
-report: ## make the front page of all runs, and their history
+report: ## make the front page of all runs on this machine, and their history
 	@scripts/build lab
 	@.build/lab index $(ARGS)
 
-mutants: ## slow down a dozen places and see whether flame graphs name them (4 minutes)
-	@scripts/mutants $(ARGS)
+mutants: ## slow down 14 places and see whether flame graphs name them (3 minutes)
+	@scripts/build lab
+	@.build/lab mutants $(ARGS)
 
 overhead: ## measure what the lab itself costs: lab on against lab off
-	@scripts/overhead $(ARGS)
+	@scripts/build lab
+	@.build/lab overhead $(ARGS)
 
 verify: ## run the concurrent packages 20 times, with the race detector, on 1, 2 and 4 processors
 	scripts/verify

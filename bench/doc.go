@@ -2,20 +2,18 @@
 // process by the code that workers measure with. The folders below it are the
 // command lab and its parts:
 //
-//	cmd/lab ─▶ run ── child: a process per arm ──▶ worker ─▶ contestants, peers
+//	cmd/lab ─▶ run ── process: one per arm, with worker.Client ──▶ worker ─▶ contestants, peers
 //	   │        └──▶ a folder: raw text, slices, histograms, timelines, profiles
 //	   │                  │
-//	   ├─▶ report         │ tables, as benchstat's
-//	   ├─▶ compare ◀──────┤ verdicts: head against base, buffers against one another, who wins
-//	   │      └▶ stats    │ intervals, permutation tests, Holm
-//	   ├─▶ page ◀─────────┤ the HTML report, summaries, the front page; chart draws
+//	   ├─▶ judge ◀────────┤ rows, controls, verdicts, winners; stats has intervals, tests, Holm
+//	   ├─▶ report           them as text: tables, summaries, the README's table ┐ format writes
+//	   ├─▶ page             them as pages; chart draws                          ┘ the numbers
 //	   ├─▶ flame ◀────────┘ flame graphs, and what grew most
+//	   ├─▶ compare          two programs, until it can be told whether one is slower
 //	   ├─▶ gate             two trees, layer by layer, each red row confirmed
-//	   ├─▶ trials           false alarms and misses of compare itself
+//	   ├─▶ micro            buffers alone, operation by operation
+//	   ├─▶ trials           the lab itself: false alarms and misses, mutants, what it costs
 //	   └─▶ findings         answers to open questions, with pages made of data
-//	cmd/mutants ─▶ mutants  do flame graphs name who is guilty?
-//	cmd/overhead ─▶ overhead  what the lab itself costs
-//	cmd/micro ─▶ micro      buffers alone, operation by operation
 //
 // The benchmarks are for profiling, for quick looks while working on a buffer,
 // and to see that nothing that is measured has rotted: a test runs each of them

@@ -52,6 +52,7 @@ type Plan struct {
 	MaxBlocks int
 	Budget    time.Duration
 	Seed      uint64
+	Tag       string // of the run
 	Args      []string
 	Progress  *run.Progress
 }
@@ -95,11 +96,14 @@ func Measure(ctx context.Context, p *Plan, parent string) (c *judge.Comparison, 
 	last, longest := began, time.Duration(0) // of blocks, which differ as not all have controls
 	measured := &run.Plan{
 		Arms: p.arms(), Workloads: p.Workloads, Blocks: p.MaxBlocks, Rounds: p.Rounds, Seed: p.Seed,
-		Duets: p.Procs == 1, Args: p.Args, Progress: p.Progress,
+		Duets: p.Procs == 1, Args: p.Args, Tag: p.Tag, Progress: p.Progress,
 		Enough: func(_ int, slices []run.Slice) bool {
 			longest, last = max(longest, time.Since(last)), time.Now()
 			return p.Budget > 0 && time.Since(began)+longest > p.Budget || p.decided(slices)
 		},
+	}
+	if p.Budget > 0 {
+		p.Progress.Until(began.Add(p.Budget))
 	}
 	folder, err := run.Create(parent, measured, began)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"informerlab/bench/mutants"
+	"informerlab/bench/trials"
 )
 
 const (
@@ -22,9 +22,9 @@ const (
 // The mutants that a gate has to recognise. Their files are of packages near the
 // program, so that few others have to be compiled again.
 var (
-	slowMutant = mutants.Mutant{
+	slowMutant = trials.Mutant{
 		Name: "slow-ring", What: "a ring that wastes some time for each item", File: ringFile,
-		Edits: []mutants.Edit{{Old: ringPush, New: ringPush + `
+		Edits: []trials.Edit{{Old: ringPush, New: ringPush + `
 	wasted := 1
 	for range 40 * len(items) {
 		wasted = wasted*3 + 1
@@ -34,25 +34,25 @@ var (
 	}
 `}},
 	}
-	allocatingMutant = mutants.Mutant{
+	allocatingMutant = trials.Mutant{
 		Name: "allocating-ring", What: "a ring that allocates for each item", File: ringFile,
-		Edits: []mutants.Edit{{
+		Edits: []trials.Edit{{
 			Old: ringPush, New: "var sink *int\n\n" + ringPush + "\tfor range items {\n\t\tsink = new(int)\n\t}\n",
 		}},
 	}
-	missingMutant = mutants.Mutant{
+	missingMutant = trials.Mutant{
 		Name: "no-ring", What: "a catalogue without ring", File: listFile,
-		Edits: []mutants.Edit{{Old: ringAdded, New: "\t\tif v.Name != \"ring\" {\n\t" + ringAdded + "\t\t}\n"}},
+		Edits: []trials.Edit{{Old: ringAdded, New: "\t\tif v.Name != \"ring\" {\n\t" + ringAdded + "\t\t}\n"}},
 	}
-	brokenMutant = mutants.Mutant{
+	brokenMutant = trials.Mutant{
 		Name: "broken", What: "a broken tree", File: listFile,
-		Edits: []mutants.Edit{{Old: "const startLimit = ", New: "const startLimit string = "}},
+		Edits: []trials.Edit{{Old: "const startLimit = ", New: "const startLimit string = "}},
 	}
 )
 
 // mutant returns the tree with a mutant in it. The tree itself stays as it is: only
 // go build sees the other file.
-func (t Tree) mutant(m mutants.Mutant, scratch *scratch) (Tree, error) {
+func (t Tree) mutant(m trials.Mutant, scratch *scratch) (Tree, error) {
 	overlay, err := m.Overlay(t.Dir, scratch.path)
 	if err != nil {
 		return t, fmt.Errorf("gate: %w", err)
@@ -100,7 +100,7 @@ func (c *checker) check(ctx context.Context, r Repository, measure Timed) (err e
 		return err
 	}
 	type trial struct {
-		mutant mutants.Mutant
+		mutant trials.Mutant
 		layer  Layer
 	}
 	trials := []trial{{missingMutant, Allocations(true)}, {allocatingMutant, Allocations(true)}}

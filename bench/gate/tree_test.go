@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"informerlab/bench/mutants"
+	"informerlab/bench/trials"
 )
 
 // repository makes a git repository whose lab prints what its last commit says,
@@ -190,7 +190,7 @@ func TestMutants(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	scratch, err := newScratch()
 	require.NoError(t, err)
-	for _, m := range []mutants.Mutant{slowMutant, allocatingMutant, missingMutant, brokenMutant} {
+	for _, m := range []trials.Mutant{slowMutant, allocatingMutant, missingMutant, brokenMutant} {
 		tree, err := Tree{Dir: "../.."}.mutant(m, scratch)
 		require.NoError(t, err)
 		overlay, err := os.ReadFile(tree.Overlay)
@@ -200,7 +200,7 @@ func TestMutants(t *testing.T) {
 		_, err = parser.ParseFile(token.NewFileSet(), source, nil, parser.SkipObjectResolution)
 		assert.NoError(t, err, m.Name)
 	}
-	none := mutants.Mutant{File: "go.mod", Edits: []mutants.Edit{{Old: "no such text"}}}
+	none := trials.Mutant{File: "go.mod", Edits: []trials.Edit{{Old: "no such text"}}}
 	_, err = Tree{Dir: "../.."}.mutant(none, scratch)
 	assert.ErrorContains(t, err, `go.mod: found "no such text" 0 times, expected once`)
 }

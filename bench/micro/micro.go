@@ -12,9 +12,9 @@
 // have been popped or discarded, and those of a lossless buffer in the order of
 // their producer, so that nothing measured is work that nobody did.
 //
-// The command informerlab/bench/cmd/micro measures the catalogue; that of the
-// nested module bench/peers adds queues from elsewhere. The same measurements
-// are Go benchmarks too, for profiles and quick looks:
+// lab micro measures the catalogue and, through the worker of the nested module
+// bench/peers, queues from elsewhere. The same measurements are Go benchmarks too, for
+// profiles and quick looks:
 //
 //	go test ./bench/micro -bench 'Stream/buffer=(ring|chunked)/' -benchtime 9x
 //

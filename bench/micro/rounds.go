@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
-	"text/tabwriter"
+
+	"informerlab/bench/format"
+	"informerlab/bench/stats"
 )
 
 // interleave runs a measurement of all contestants that it fits, round by round
 // and each round in an order of its own, and prints what came of it.
 func interleave[T any](
-	ctx context.Context, c *command, m measurement[T], k kind[T], all []Contestant[T],
+	ctx context.Context, p *Plan, out io.Writer, m measurement[T], k kind[T], all []Contestant[T],
 ) error {
-	t := table{title: m.name() + "/item=" + k.name, base: c.base}
+	t := table{title: m.name() + "/item=" + k.name, base: p.Base}
 	var fit []Contestant[T]
 	for _, contestant := range all {
 		if m.fits(contestant.Traits) {
@@ -23,8 +25,8 @@ func interleave[T any](
 			t.rows = append(t.rows, row{name: contestant.Name})
 		}
 	}
-	order := rand.New(rand.NewPCG(c.seed, 0))
-	for range c.rounds {
+	order := rand.New(rand.NewPCG(p.Seed, 0))
+	for range p.Rounds {
 		for _, i := range order.Perm(len(fit)) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -34,15 +36,15 @@ func interleave[T any](
 				return err
 			}
 			t.rows[i].runs = append(t.rows[i].runs, figures)
-			if c.raw {
-				fmt.Fprintln(c.out, rawLine(m, k, fit[i].Name, figures))
+			if p.Raw {
+				fmt.Fprintln(out, rawLine(m, k, fit[i].Name, figures))
 			}
 		}
 	}
-	if c.raw || len(fit) == 0 {
+	if p.Raw || len(fit) == 0 {
 		return nil
 	}
-	return t.write(c.out)
+	return t.write(out)
 }
 
 // rawLine returns a run in the Go benchmark format.
@@ -77,61 +79,45 @@ func (r row) values(column int) []float64 {
 
 func (t *table) write(out io.Writer) error {
 	base := slices.IndexFunc(t.rows, func(r row) bool { return r.name == t.base })
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, t.title)
+	text := format.Table{Head: []string{t.title}, Right: map[int]bool{}}
 	for _, f := range t.rows[0].runs[0] {
-		fmt.Fprintf(w, "\t%s\t", f.unit)
-		if base >= 0 {
-			fmt.Fprint(w, "×")
+		text.Right[len(text.Head)] = true
+		if text.Head = append(text.Head, f.unit); base >= 0 {
+			text.Head = append(text.Head, "vs "+t.base)
 		}
 	}
-	fmt.Fprintln(w)
 	for i, r := range t.rows {
-		fmt.Fprint(w, r.name)
-		for column := range r.runs[0] {
-			fmt.Fprintf(w, "\t%s\t", digits(quantile(r.values(column), 2)))
-			if base >= 0 && i != base {
-				fmt.Fprint(w, times(t.rows[base].values(column), r.values(column)))
+		cells := []string{r.name}
+		for column, f := range r.runs[0] {
+			cells = append(cells, format.Value(stats.Median(r.values(column)), f.unit))
+			switch {
+			case base < 0:
+			case i == base:
+				cells = append(cells, "")
+			default:
+				cells = append(cells, ratio(t.rows[base].values(column), r.values(column)))
 			}
 		}
-		fmt.Fprintln(w)
+		text.Add(cells...)
 	}
-	fmt.Fprintln(w)
-	return w.Flush()
+	if err := text.Text(out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
 }
 
-// times renders how many times less than base own is, round by round. It is
+// ratio writes how many times more own is than base, round by round. It is
 // silent where one of them is as good as nothing.
-func times(base, own []float64) string {
+func ratio(base, own []float64) string {
 	const nothing = 0.01
-	ratios := make([]float64, len(own))
+	logs := make([]float64, len(own))
 	for round := range own {
 		if base[round] < nothing || own[round] < nothing {
 			return ""
 		}
-		ratios[round] = base[round] / own[round]
+		logs[round] = math.Log(own[round] / base[round])
 	}
-	return fmt.Sprintf("%s [%s %s]", digits(quantile(ratios, 2)),
-		digits(quantile(ratios, 1)), digits(quantile(ratios, 3)))
-}
-
-// quantile returns the given quarter of the values: 2 is the median. Between
-// two values it takes the point in between.
-func quantile(values []float64, quarter int) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	at := float64(quarter*(len(sorted)-1)) / 4
-	low := int(at)
-	high := min(low+1, len(sorted)-1)
-	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
-}
-
-// digits renders three digits, and all of large numbers.
-func digits(v float64) string {
-	switch {
-	case v >= 100 || v <= -100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10 || v <= -10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
+	e := stats.Compare(logs)
+	return format.Interval(math.Exp(e.Mean), math.Exp(e.Low), math.Exp(e.High))
 }

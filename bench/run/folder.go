@@ -51,6 +51,7 @@ const (
 type Manifest struct {
 	Schema    int       `json:"schema"`
 	Args      []string  `json:"args"` // of lab; of absolute paths only the last element
+	Tag       string    `json:"tag,omitempty"`
 	Seed      uint64    `json:"seed"`
 	Arms      []ArmInfo `json:"arms"`
 	Workloads []string  `json:"workloads"`
@@ -156,7 +157,7 @@ func firstMissing(path string) (string, error) {
 
 func newManifest(p *Plan, now time.Time) Manifest {
 	m := Manifest{
-		Schema: schema, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
+		Schema: schema, Tag: p.Tag, Seed: p.Seed, Started: now.UTC(), Status: statusRunning, Environment: environment(),
 		Args: relative(p.Args), PlannedBlocks: p.Blocks, PlannedRounds: p.Rounds, Profile: p.Profile,
 		Duets: len(p.processors()) > 0, Blocks: []*Block{}, Kept: map[string]int64{},
 	}

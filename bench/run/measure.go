@@ -73,14 +73,14 @@ var Suites = []Suite{
 	{
 		// The yardstick, its plain rival and the real thing: all others would take
 		// three times as long.
-		"default", "what make bench measures, in four minutes", []string{"reference", "ring", "client-go"},
+		"default", "what make bench measures, in 4 minutes", []string{"reference", "ring", "client-go"},
 		[]string{
 			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",
 			"stall", "stall:stalled=0", "replay:speed=100", "replay:speed=max",
 		},
 	},
 	{
-		"quick", "less, and less sharply, in a minute", []string{"reference", "ring", "client-go"},
+		"quick", "less, and less sharply, in half a minute", []string{"reference", "ring", "client-go"},
 		[]string{
 			"saturate:listeners=1,events=20000", "saturate:listeners=8,events=20000",
 			"saturate:listeners=64,events=5000", "stall:events=100000",
@@ -89,7 +89,7 @@ var Suites = []Suite{
 	{
 		// Rates reach beyond what reference and client-go can take with eight
 		// handlers, so that the knee of each is seen.
-		"full", "every figure of the report, in some ten minutes",
+		"full", "every figure of the report, in 9 minutes",
 		[]string{"reference", "ring", "chunked", "coalescing", "bounded:drop-oldest,cap=1024", "client-go"},
 		[]string{
 			"saturate:listeners=1", "saturate:listeners=8", "saturate:listeners=64",

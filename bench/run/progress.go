@@ -20,6 +20,7 @@ type Progress struct {
 	guessed  float64          // seconds guessed for the units that are done
 	measured float64          // seconds that they took
 	started  time.Time        // of the current unit
+	until    time.Time        // when the run ends at the latest; zero = not known
 	where    string           // block and workload
 }
 
@@ -43,6 +44,13 @@ func NewProgress(f *os.File) *Progress {
 
 func newProgress(w io.Writer, redraw bool, now func() time.Time) *Progress {
 	return &Progress{w: w, redraw: redraw, now: now, took: map[string]spent{}}
+}
+
+// Until says when the run ends at the latest, whatever is left of its plan.
+func (p *Progress) Until(t time.Time) {
+	if p != nil {
+		p.until = t
+	}
 }
 
 // plan sets all steps of the run.
@@ -118,5 +126,9 @@ func (p *Progress) left() time.Duration {
 		}
 		seconds += u.seconds * wrong
 	}
-	return time.Duration(seconds) * time.Second
+	left := time.Duration(seconds) * time.Second
+	if !p.until.IsZero() {
+		left = min(left, max(0, p.until.Sub(p.now()).Truncate(time.Second)))
+	}
+	return left
 }

@@ -88,6 +88,7 @@ type Plan struct {
 	Profile   bool   // profile each arm in a process of its own afterwards
 	Timelines bool   // have one taken in every round, not only in the first of a block
 	Args      []string
+	Tag       string // a name for the run; see CheckTag
 	Progress  *Progress
 	// Each, if not nil, is called with each result that counts, by the goroutine
 	// that executes the plan.

@@ -1,5 +1,7 @@
-// Package trials tries the comparison itself: how often it is wrong about
-// programs that are the same, and how often it misses a slowdown that is there.
+// Package trials is what the lab itself is put through: how often a comparison is wrong
+// about programs that are the same, and how often it misses a slowdown that is there
+// (Plan); whether flame graphs name what made a program slower (Mutants); and what the
+// lab costs the pipelines that it measures (Overhead).
 //
 //	for each trial that the file does not have yet:
 //	    compare.Measure: a program against itself, or against itself made slower

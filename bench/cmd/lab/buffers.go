@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"informerlab/bench/contestants"
+	"informerlab/bench/format"
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
@@ -53,6 +52,19 @@ func findPeers(ctx context.Context, path string) *peers {
 		p.missing = first
 	}
 	return p
+}
+
+// neededPeers is findPeers; if somebody has named the program, it is an error that it has
+// nothing.
+func neededPeers(ctx context.Context, command, path string) (*peers, error) {
+	if path == "" {
+		return nil, usagef("%s: -peers is empty: expected a program", command)
+	}
+	p := findPeers(ctx, path)
+	if p.missing != "" && path != peersPath {
+		return nil, usagef("%s: -peers %s: %s", command, path, p.missing)
+	}
+	return p, nil
 }
 
 func (p *peers) command() []string {
@@ -144,41 +156,52 @@ func fitting(arms []run.Arm, workloads []loadgen.Workload) error {
 }
 
 // listBuffers writes the contestants and, apart from them, the bounds.
-func listBuffers(w io.Writer, p *peers) {
-	fmt.Fprintln(w, "BUFFER\tCONTRACT\tWHAT IT IS")
+func listBuffers(w io.Writer, p *peers) error {
+	table := format.Table{Head: []string{"BUFFER", "CONTRACT", "WHAT IT IS"}}
+	bounds := format.Table{Head: []string{"BOUND", "CONTRACT", "NOT A CONTESTANT: WHAT OTHERS COULD REACH"}}
 	for _, c := range contestants.Ours() {
-		if !c.Bound {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Name, c.Traits, c.Summary)
+		if c.Bound {
+			bounds.Add(c.Name, c.Traits.String(), c.Summary)
+		} else {
+			table.Add(c.Name, c.Traits.String(), c.Summary)
 		}
 	}
 	for _, l := range p.listings {
-		fmt.Fprintf(w, "%s\t%s\t%s (outside peer)\n", l.Name, l.Traits, l.Summary)
+		table.Add(l.Name, l.Traits.String(), l.Summary+" (outside peer)")
 	}
 	if p.missing != "" {
-		fmt.Fprintf(w, "client-go\t\t(outside peer: %s)\n", p.missing)
+		table.Add("client-go", "", "(outside peer: "+p.missing+")")
 	}
-	fmt.Fprintln(w, "\nBOUND\t\tnot a contestant: it shows what others could reach")
-	for _, c := range contestants.Ours() {
-		if c.Bound {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", c.Name, c.Traits, c.Summary)
-		}
-	}
+	return errors.Join(table.Text(w), newline(w), bounds.Text(w))
+}
+
+func newline(w io.Writer) error {
+	_, err := io.WriteString(w, "\n")
+	return err
 }
 
 func (l *lab) list(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("list", flag.ContinueOnError)
+	flags := newFlags("list")
 	path := flags.String("peers", peersPath, "`program` that serves outside contestants")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(l.out, 0, 0, 2, ' ', 0)
-	listBuffers(w, findPeers(ctx, *path))
-	listWorkloads(w)
+	if err := errors.Join(listBuffers(l.out, findPeers(ctx, *path)), newline(l.out)); err != nil {
+		return err
+	}
+	workloads := format.Table{Head: []string{
+		"WORKLOAD", "CHECKED AFTER EVERY RUN: WHAT EVERY HANDLER WAS TOLD, ITS ACCOUNT, AND THE CACHE",
+	}}
+	for _, known := range loadgen.Workloads() {
+		workloads.Add(known.Name, known.Summary)
+	}
+	workloads.Add("", "lab describe W tells the options of one; -workload takes a file of your own, too")
+	suites := format.Table{}
 	for _, suite := range run.Suites {
-		fmt.Fprintf(w, "\nSUITE %s\t\t%s: %s\n", suite.Name, suite.Summary, strings.Join(suite.Buffers, ", "))
+		suites.Add("SUITE "+suite.Name, suite.Summary+": "+strings.Join(suite.Buffers, ", "))
 		for _, workload := range suite.Workloads() {
-			fmt.Fprintf(w, "\t\t%s\n", workload.String())
+			suites.Add("", workload.String())
 		}
 	}
-	return w.Flush()
+	return errors.Join(workloads.Text(l.out), newline(l.out), suites.Text(l.out))
 }

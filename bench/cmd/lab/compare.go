@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"informerlab/bench/compare"
@@ -19,22 +17,27 @@ import (
 
 // compare measures two programs side by side.
 func (l *lab) compare(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	flags := newFlags("compare")
 	of := comparing{budget: 45 * time.Second}
 	of.define(flags)
-	base := flags.String("base", "", "`program`, a lab of another checkout; \"\" = this one")
+	base := flags.String("base", "", "`program`, a lab of another checkout; \"\" = this one, with -inject")
+	name := tagFlag(flags)
 	head := flags.String("head", "", "`program`; \"\" = this one")
 	seed := flags.Uint64("seed", 1, "of the order of measurement")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return err
 	}
 	p, err := l.comparison(&of)
 	if err != nil {
 		return usagef("compare: %w", err)
 	}
-	p.Seed = *seed
+	if *base == "" && of.inject == 0 {
+		l.usage(flags, l.errOut)
+		return usagef("compare: expected -base PROGRAM")
+	}
+	p.Seed, p.Tag = *seed, string(*name)
 	for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
 		if *command, err = workerCommand(*path); err != nil {
 			return usagef("compare: %w", err)
@@ -43,8 +46,6 @@ func (l *lab) compare(ctx context.Context, args []string) error {
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	c, path, err := compare.Measure(ctx, p, *out)
 	if path != "" {
 		fmt.Fprintf(l.errOut, "lab: results in %s\n", path)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -40,18 +39,9 @@ func parseWorkloads(specs, settings []string) (workloads []loadgen.Workload, err
 	return workloads, nil
 }
 
-// listWorkloads writes a line per built-in workload.
-func listWorkloads(w io.Writer) {
-	fmt.Fprintln(w, "\nWORKLOAD\t\tchecked after every run: what every handler was told, its account, and the cache")
-	for _, known := range loadgen.Workloads() {
-		fmt.Fprintf(w, "%s\t\t%s\n", known.Name, known.Summary)
-	}
-	fmt.Fprintln(w, "\t\tlab describe W tells the options of one; -workload takes a file of your own, too")
-}
-
 func (l *lab) describe(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("describe", flag.ContinueOnError)
-	if err := l.parse(flags, args, 1, "name[:option=value,…] | file.toml[:option=value,…]"); err != nil {
+	flags := newFlags("describe")
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {

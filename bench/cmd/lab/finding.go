@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 
 	"informerlab/bench/findings"
 	"informerlab/bench/run"
@@ -18,14 +15,14 @@ import (
 
 // finding measures findings and makes their pages.
 func (l *lab) finding(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("finding", flag.ContinueOnError)
+	flags := newFlags("finding")
 	render := flags.Bool("render", false, "measure nothing: make the pages again from the data that there is")
 	probe := flags.Bool("probe", false, "measure one ARM in this process and print its figures: what is started")
 	out := flags.String("out", "results/findings", "`folder` of data and pages")
 	blocks := flags.Int("blocks", 0, "process blocks; 0 = as many as suit the finding")
 	seed := flags.Uint64("seed", 1, "of the orders of measurement")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
-	if err := l.parse(flags, args, len(args), "[NAME…]"); err != nil {
+	if err := l.parse(flags, args, len(args)); err != nil {
 		return err
 	}
 	if *probe {
@@ -62,8 +59,6 @@ func (l *lab) finding(ctx context.Context, args []string) error {
 }
 
 func measureFindings(ctx context.Context, chosen []*findings.Finding, o findings.Options) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	for _, f := range chosen {
 		err := f.Measure(ctx, o)
 		if errors.Is(err, findings.ErrInput) {
@@ -98,9 +93,9 @@ func (l *lab) findingOptions(ctx context.Context, peersProgram string) (o findin
 	if err != nil {
 		return o, fmt.Errorf("find own program: %w", err)
 	}
-	outside := findPeers(ctx, peersProgram)
-	if outside.missing != "" && peersProgram != peersPath {
-		return o, usagef("finding: -peers %s: %s", peersProgram, outside.missing)
+	outside, err := neededPeers(ctx, "finding", peersProgram)
+	if err != nil {
+		return o, err
 	}
 	tell := sync.OnceFunc(func() { fmt.Fprintf(l.errOut, "lab: without client-go (%s)\n", outside.missing) })
 	return findings.Options{

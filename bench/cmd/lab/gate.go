@@ -3,12 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"informerlab/bench/gate"
 	"informerlab/bench/run"
@@ -17,23 +13,19 @@ import (
 // gate compares the working tree with a base. All errors but its verdict are for
 // the caller to mend: what is wrong with head is not an error of the gate.
 func (l *lab) gate(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("gate", flag.ContinueOnError)
+	flags := newFlags("gate")
 	base := flags.String("base", "", "git `ref` that the working tree is compared with")
 	quick := flags.Bool("quick", false, "a fraction of the measurements: to see that the gate works")
 	seed := flags.Uint64("seed", 1, "of the order of measurement and of functions in programs")
 	out := flags.String("out", "results/gate", "`folder` for the runs of the timed layers")
 	summary := flags.String("summary", "", "`file` for the Markdown summary, which is printed in any case")
 	check := flags.Bool("self-check", false, "compare head with itself and with mutants of itself instead")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return err
 	}
 	if (*base == "") != *check {
 		return usagef("gate: expected either -base REF or -self-check")
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The second Ctrl-C ends lab at once.
-	defer context.AfterFunc(ctx, stop)()
 	log := func(line string) { fmt.Fprintln(l.errOut, "lab: gate: "+line) }
 	repository, err := gate.OpenRepository(ctx, ".")
 	if err != nil {

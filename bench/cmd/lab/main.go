@@ -1,20 +1,7 @@
 // Lab measures listener buffers inside a whole informer pipeline.
 //
-//	lab list                             the buffers and workloads there are
-//	lab describe stall                   a workload as a file, with all options
-//	lab run                              the default workloads and buffers
-//	lab run -workload saturate:listeners=8 -buffers reference,ring -blocks 10
-//	lab run -workload my.toml -set keys=5    a workload of yours, with another option
-//	lab resume DIR                       the rest of a run that was cut short
-//	lab replay -speed 1 FILE             a trace as recorded: how faithful, how late, how much memory
-//	lab compare -base OTHER/lab          is this program slower than that of another checkout?
-//	lab gate -base main                  the same against a git ref, layer by layer, as CI does
-//	lab report -base client-go DIR       the table of a run again, or of several runs in one
-//	lab runs; lab show RUN; lab diff RUN RUN
-//	lab flame DIR                        flame graph pages of a run with -profile
-//	lab trace info FILE                  what a recorded watch is like; lab trace -h tells more
-//	lab finding ring-size                a page under results/findings, with its data
-//	lab worker                           what lab run starts: requests on stdin, answers on stdout
+//	lab help                 the commands, by task
+//	lab help COMMAND         what one does, with its flags and an example
 //
 // Tables go to standard output, progress and messages to standard error. The
 // exit status is 0, or 2 for a wrong command line or input that cannot be used
@@ -31,9 +18,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 
 	"informerlab/bench/contestants"
+	"informerlab/bench/micro"
+	"informerlab/bench/run"
+	"informerlab/bench/trials"
 	"informerlab/bench/worker"
 )
 
@@ -56,36 +50,6 @@ type usage struct{ error }
 func (usage) Is(target error) bool { return target == errUsage }
 func (u usage) Unwrap() error      { return u.error }
 
-// A command is one subcommand of lab.
-type command struct {
-	name, summary string
-	run           func(l *lab, ctx context.Context, args []string) error
-}
-
-func commands() []command {
-	return []command{
-		{"list", "list buffers and workloads", (*lab).list},
-		{"describe", "print a workload as a file, with all options and what they mean", (*lab).describe},
-		{"run", "measure buffers under workloads", (*lab).run},
-		{"resume", "measure what is missing of a run that was cut short", (*lab).resume},
-		{"replay", "play a trace to buffers and tell how faithfully", (*lab).replay},
-		{"compare", "tell whether one program is slower than another", (*lab).compare},
-		{"report", "print the table of a run, or of several as one", (*lab).report},
-		{"runs", "list the runs of a folder", (*lab).runs},
-		{"show", "tell what a run measured, and who did best", (*lab).show},
-		{"diff", "compare two runs of one machine", (*lab).diff},
-		{"index", "make the front page of all runs, and README's table", (*lab).index},
-		{"flame", "make flame graph pages of a run with profiles", (*lab).flame},
-		{"gate", "compare the working tree with a base, and fail if it is slower", (*lab).gate},
-		{"trace", "describe, cut, convert and fit recorded watches", (*lab).trace},
-		{"trials", "try the comparison itself: false alarms, power", (*lab).trials},
-		{"busy", "keep a processor busy for a share of the time, for trials", (*lab).busy},
-		{"op", "push items through a buffer on one goroutine, for those who count instructions", (*lab).op},
-		{"finding", "measure what answers an open question, and make its page", (*lab).finding},
-		{"worker", "serve measurements on standard input and output", (*lab).worker},
-	}
-}
-
 // A lab is one execution of the program.
 type lab struct {
 	in     io.Reader
@@ -102,6 +66,9 @@ func main() {
 // main runs the subcommand and returns the exit status.
 func (l *lab) main(ctx context.Context) int {
 	err := l.dispatch(ctx)
+	is := func(targets ...error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
@@ -110,53 +77,101 @@ func (l *lab) main(ctx context.Context) int {
 		return exitInterrupted
 	}
 	fmt.Fprintf(l.errOut, "lab: %v\n", err)
-	if errors.Is(err, errUsage) {
+	switch {
+	case is(errUsage, micro.ErrInput, trials.ErrInput):
 		return exitUsage
-	}
-	if errors.Is(err, errInconclusive) {
+	case is(errInconclusive, trials.ErrTooFew):
 		return exitUnfit
 	}
 	return exitFailed
 }
 
+// find returns the command that begins a command line, and what follows its name.
+func find(args []string) (c command, rest []string, found bool) {
+	for _, c := range commands() {
+		if words := strings.Fields(c.name); len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c, args[len(words):], true
+		}
+	}
+	return c, args, false
+}
+
 func (l *lab) dispatch(ctx context.Context) error {
+	if len(l.argv) == 0 {
+		return usagef("expected a command: lab help lists them")
+	}
+	args := l.argv
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+		if args = args[1:]; len(args) == 0 {
+			return l.help("", groups...)
+		}
+		args = append(slices.Clone(args), "-h")
+	}
+	c, rest, found := find(args)
+	if !found && args[0] == "trace" && len(args) > 1 && strings.HasPrefix(args[1], "-h") {
+		return l.help("trace ", toLoad)
+	}
+	if !found {
+		return unknown(args)
+	}
+	if c.name == "worker" {
+		return c.run(l, ctx, rest) // it ends with its input; a signal ends it at once
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // the second Ctrl-C ends lab at once
+	return c.run(l, ctx, rest)
+}
+
+// unknown is the error of a command line that begins with no command.
+func unknown(args []string) error {
+	asked, where := args[0], "lab help lists them"
+	if asked == "trace" {
+		if where = "lab trace -h lists them"; len(args) == 1 {
+			return usagef("trace: expected a command: %s", where)
+		}
+		asked += " " + args[1]
+	}
 	var names []string
 	for _, c := range commands() {
 		names = append(names, c.name)
-		if len(l.argv) > 0 && c.name == l.argv[0] {
-			return c.run(l, ctx, l.argv[1:])
-		}
 	}
-	expected := strings.Join(names, ", ")
-	if len(l.argv) == 0 {
-		return usagef("expected a command: one of %s; lab -h tells more", expected)
-	}
-	switch l.argv[0] {
-	case "-h", "-help", "--help", "help":
-		fmt.Fprint(l.out, "lab measures listener buffers inside a whole informer pipeline.\n\n"+
-			"usage: lab COMMAND [flags]\n\n")
+	return usagef("unknown command %q%s", asked, suggestion(asked, names, where))
+}
+
+// help lists the commands by task, of some groups, whose names begin with a prefix.
+func (l *lab) help(prefix string, groups ...string) error {
+	var text strings.Builder
+	text.WriteString("lab measures listener buffers inside a whole informer pipeline.\n\nusage: lab COMMAND [flags]\n")
+	for _, group := range groups {
+		fmt.Fprintf(&text, "\n%s\n", group)
 		for _, c := range commands() {
-			fmt.Fprintf(l.out, "  %-10s%s\n", c.name, c.summary)
+			if c.group == group && strings.HasPrefix(c.name, prefix) {
+				fmt.Fprintf(&text, "  %-20s%s\n", c.name, c.summary)
+			}
 		}
-		fmt.Fprintln(l.out, "\nlab COMMAND -h tells the flags of a command.")
-		return nil
 	}
-	return usagef("unknown command %q: expected one of %s", l.argv[0], expected)
+	text.WriteString("\nlab help COMMAND tells what one does, its flags and examples.\n\n" + statuses + "\n")
+	_, err := io.WriteString(l.out, text.String())
+	return err
 }
 
 // parse parses flags so that a mistake is one line, and help goes to standard
 // output. operands is the number of arguments that may follow.
-func (l *lab) parse(flags *flag.FlagSet, args []string, operands int, example string) error {
+func (l *lab) parse(flags *flag.FlagSet, args []string, operands int) error {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(l.out, "usage: lab %s [flags] %s\n\n", flags.Name(), example)
-		flags.SetOutput(l.out)
-		flags.PrintDefaults()
+		l.usage(flags, l.out)
 		return err
 	}
 	if err != nil {
+		if name, is := strings.CutPrefix(err.Error(), "flag provided but not defined: "); is {
+			var names []string
+			flags.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+			err = fmt.Errorf("unknown flag %s%s", name, suggestion(name, names, "lab "+flags.Name()+" -h lists them"))
+		}
 		return usagef("%s: %w", flags.Name(), err)
 	}
 	if extra := flags.NArg() - operands; extra > 0 {
@@ -165,9 +180,90 @@ func (l *lab) parse(flags *flag.FlagSet, args []string, operands int, example st
 	return nil
 }
 
+// usage writes what a command does, with its flags.
+func (l *lab) usage(flags *flag.FlagSet, w io.Writer) {
+	c, _, _ := find(strings.Fields(flags.Name()))
+	about, examples, _ := strings.Cut(c.about, "\n\n")
+	fmt.Fprintf(w, "usage: %s\n\n%s\n", strings.TrimSpace("lab "+c.name+" [flags] "+c.operands), about)
+	any := false
+	flags.VisitAll(func(*flag.Flag) { any = true })
+	if any {
+		fmt.Fprintln(w, "\nflags:")
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+	}
+	if examples != "" {
+		fmt.Fprintf(w, "\nexamples:\n%s\n", examples)
+	}
+	fmt.Fprintf(w, "\n%s\n", statuses)
+}
+
+// suggestion returns what to say after an unknown word: the nearest of those known, or
+// where to look.
+func suggestion(word string, known []string, otherwise string) string {
+	best, least := "", max(2, len(word)/3)+1
+	for _, candidate := range known {
+		if d := distance(word, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	if best == "" {
+		return ": " + otherwise
+	}
+	return ": did you mean " + best + "?"
+}
+
+// distance is that of Levenshtein (Binary codes capable of correcting deletions,
+// insertions, and reversals, 1966), where two neighbours that are exchanged count as one
+// change: the usual slip.
+func distance(a, b string) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
+	}
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// flags returns a set of flags of a command.
+func newFlags(name string) *flag.FlagSet { return flag.NewFlagSet(name, flag.ContinueOnError) }
+
 func (l *lab) worker(_ context.Context, args []string) error {
-	if err := l.parse(flag.NewFlagSet("worker", flag.ContinueOnError), args, 0, ""); err != nil {
+	if err := l.parse(newFlags("worker"), args, 0); err != nil {
 		return err
 	}
 	return worker.Main(l.in, l.out, contestants.Ours())
+}
+
+// version prints what the program was built from.
+func (l *lab) version(_ context.Context, args []string) error {
+	if err := l.parse(newFlags("version"), args, 0); err != nil {
+		return err
+	}
+	e := run.Here()
+	commit := e.Commit
+	if commit == "" {
+		commit = "unknown"
+	}
+	if e.Dirty {
+		commit += " (with changes)"
+	}
+	_, err := fmt.Fprintf(l.out, "lab       %s\ncommit    %s\nGo        %s %s/%s\nclient-go %s\n",
+		moduleVersion(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, clientGoVersion(peersPath))
+	return err
 }

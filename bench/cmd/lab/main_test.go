@@ -122,8 +122,12 @@ func refused(t *testing.T, folder, args, want string) {
 // badInput is what lab must refuse, and a part of the line that says why.
 var badInput = []struct{ args, want string }{
 	{"", "expected a command"},
-	{"dance", `unknown command "dance"`},
-	{"run -fast", "-fast"},
+	{"dance", `unknown command "dance": lab help lists them`},
+	{"comapre", `unknown command "comapre": did you mean compare?`},
+	{"help rnu", `unknown command "rnu": did you mean run?`},
+	{"run -blcoks 3", "run: unknown flag -blcoks: did you mean -blocks?"},
+	{"run -fast", "run: unknown flag -fast: lab run -h lists them"},
+	{"run -tag a/b", `invalid value "a/b" for flag -tag: expected letters, digits, . _ -`},
 	{"run extra", `unexpected argument "extra"`},
 	{"run -workload none", `unknown workload "none"`},
 	{"run -workload saturate:listeners=-1", "listeners=-1"},
@@ -176,7 +180,7 @@ var badInput = []struct{ args, want string }{
 	{"run -peers nowhere", "there is no nowhere"},
 	{"run -peers file", "file"},
 	{"run -peers=", "-peers is empty"},
-	{"report", "expected the folder"},
+	{"report", "expected a run"},
 	{"report nowhere", "nowhere"},
 	{"report garbled", "garbled/raw.txt:1"},
 	{"report file", "file: no results"},
@@ -192,7 +196,7 @@ var badInput = []struct{ args, want string }{
 	{"replay one two", `unexpected argument "two"`},
 	{"replay -out file truncated.ndjson", "truncated.ndjson:3:"},
 	{"flame", "no run with profiles"},
-	{"flame nowhere", "no profiles"},
+	{"flame nowhere", "nowhere"},
 	{"flame -out interrupted", "no run with profiles in interrupted"},
 	{"list extra", "unexpected argument"},
 	{"worker extra", "unexpected argument"},
@@ -240,7 +244,7 @@ func TestRunReportFlame(t *testing.T) {
 	assert.Regexp(t, `client-go +\(outside peer: not built`, got.out)
 	assert.Regexp(t, `(?m)^saturate +closed loop: `, got.out)
 	assert.Regexp(t, `bounded:drop-oldest +FIFO, drops oldest, bounded by capacity`, got.out)
-	assert.Regexp(t, `(?s)BUFFER.*ring.*BOUND.*not a contestant.*null.*direct.*WORKLOAD`, got.out)
+	assert.Regexp(t, `(?s)BUFFER.*ring.*BOUND.*NOT A CONTESTANT.*null.*direct.*WORKLOAD`, got.out)
 	assert.Zero(t, execute(t, folder, "run", "-h").status)
 	assert.Zero(t, execute(t, folder, "help").status)
 

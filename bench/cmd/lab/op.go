@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 
 	"informerlab/core/buffer"
@@ -22,10 +21,10 @@ const (
 // op pushes n items through a buffer on one goroutine, wave by wave: the work
 // whose instructions can be counted. It prints what became of the items.
 func (l *lab) op(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("op", flag.ContinueOnError)
+	flags := newFlags("op")
 	spec := flags.String("buffer", "ring", "`name` of the buffer, which must not need a second goroutine")
 	n := flags.Int("n", 100_000, "items to push")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return err
 	}
 	if *n < 0 {

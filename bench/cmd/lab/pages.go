@@ -6,16 +6,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"informerlab/bench/judge"
 	"informerlab/bench/page"
+	"informerlab/bench/process"
 	"informerlab/bench/report"
 	"informerlab/bench/run"
 )
@@ -25,8 +26,9 @@ const (
 	pageName    = "report.html"
 	summaryName = "summary.md"
 	tableName   = "table.txt"
-	indexName   = "index.html"
-	historyName = "history.jsonl"
+	publicName  = "index.html"
+	historyName = "history.jsonl" // of the public front page
+	localName   = "local.html"    // with local.jsonl
 )
 
 // savePages makes what is made of a run: table, summary and page. It returns the path of
@@ -62,13 +64,15 @@ func (l *lab) tellPages(folder string) error {
 	return err
 }
 
-// index brings the history up to date, and makes what is generated from it: the
-// front page, and the table in README.
-func (l *lab) index(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("index", flag.ContinueOnError)
+// index brings a history up to date and makes the front page of it: of all runs on this
+// machine, in files that git ignores, or of those that git tracks; and the table in
+// README.
+func (l *lab) index(ctx context.Context, args []string) error {
+	flags := newFlags("index")
 	out := flags.String("out", "results", "`folder` of runs")
+	public := flags.Bool("public", false, "of the runs that git tracks, in files that it tracks")
 	readme := flags.String("readme", "", "`file` with a table of the run that is named")
-	if err := l.parse(flags, args, 1, "[RUN]"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	if (*readme == "") != (flags.NArg() == 0) {
@@ -77,16 +81,54 @@ func (l *lab) index(_ context.Context, args []string) error {
 	var text []byte // of README
 	if *readme != "" {
 		var err error
-		if text, err = readmeText(*readme, *out, flags.Arg(0)); err != nil {
+		if text, err = l.readmeText(*readme, *out, flags.Arg(0)); err != nil {
 			return err
 		}
 	}
-	history := filepath.Join(*out, historyName)
-	entries, err := readHistory(history)
+	all, err := l.recordedRuns(*out)
 	if err != nil {
 		return err
 	}
-	all, err := l.recordedRuns(*out)
+	name := localName
+	if *public {
+		name = publicName
+		if all, err = tracked(ctx, *out, all); err != nil {
+			return err
+		}
+	}
+	path := filepath.Join(*out, name)
+	if err := writeIndex(path, all); err != nil {
+		return err
+	}
+	if *readme != "" {
+		if err := run.Replace(*readme, text); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(l.out, path)
+	return err
+}
+
+// tracked returns the runs whose manifest git tracks.
+func tracked(ctx context.Context, out string, all []*run.Recorded) ([]*run.Recorded, error) {
+	command := exec.Command("git", "ls-files", "--", "*/run.json")
+	command.Dir = out
+	names, err := process.Output(ctx, command)
+	if err != nil {
+		return nil, usagef("index: -public: git ls-files: %w", err)
+	}
+	return slices.DeleteFunc(all, func(r *run.Recorded) bool {
+		return !slices.Contains(strings.Fields(string(names)), filepath.Base(r.Path)+"/run.json")
+	}), nil
+}
+
+// writeIndex adds runs to the history beside a front page, and makes both.
+func writeIndex(path string, all []*run.Recorded) error {
+	history := strings.TrimSuffix(path, filepath.Ext(path)) + ".jsonl"
+	if filepath.Base(path) == publicName {
+		history = filepath.Join(filepath.Dir(path), historyName)
+	}
+	entries, err := readHistory(history)
 	if err != nil {
 		return err
 	}
@@ -97,7 +139,7 @@ func (l *lab) index(_ context.Context, args []string) error {
 		}
 	}
 	for i := range entries {
-		_, err := os.Stat(filepath.Join(*out, entries[i].Folder, pageName))
+		_, err := os.Stat(filepath.Join(filepath.Dir(path), entries[i].Folder, pageName))
 		entries[i].Page = err == nil
 	}
 	slices.SortFunc(entries, func(a, b page.Entry) int { return strings.Compare(a.Folder, b.Folder) })
@@ -111,17 +153,7 @@ func (l *lab) index(_ context.Context, args []string) error {
 	if err := page.Front(&front, entries); err != nil {
 		return err
 	}
-	index := filepath.Join(*out, indexName)
-	if err := errors.Join(run.Replace(history, lines.Bytes()), run.Replace(index, front.Bytes())); err != nil {
-		return err
-	}
-	if *readme != "" {
-		if err := run.Replace(*readme, text); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintln(l.out, index)
-	return err
+	return errors.Join(run.Replace(history, lines.Bytes()), run.Replace(path, front.Bytes()))
 }
 
 // readHistory reads a line per run, of which there may be none yet.
@@ -143,8 +175,8 @@ func readHistory(path string) (entries []page.Entry, err error) {
 }
 
 // readmeText returns the text of a README with the table of a run.
-func readmeText(path, parent, name string) ([]byte, error) {
-	r, err := openRun("index", parent, name)
+func (l *lab) readmeText(path, parent, name string) ([]byte, error) {
+	r, err := l.openRun("index", parent, name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,14 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
-	"time"
 
+	"informerlab/bench/format"
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
@@ -19,7 +17,7 @@ import (
 
 // replay plays a trace once to each buffer and tells how faithfully.
 func (l *lab) replay(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	flags := newFlags("replay")
 	var buffers buffersFlag
 	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = reference")
 	speed := flags.String("speed", "100", "times as fast as recorded: a `number`, or max for all at once")
@@ -29,7 +27,8 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+	name := tagFlag(flags)
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	settings := []string{"speed=" + *speed, "objects=" + *objects, "listeners=" + *listeners}
@@ -46,9 +45,9 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	if len(buffers) == 0 {
 		buffers = buffersFlag{"reference"}
 	}
-	outside := findPeers(ctx, *peersProgram)
-	if outside.missing != "" && *peersProgram != peersPath {
-		return usagef("replay: -peers %s: %s", *peersProgram, outside.missing)
+	outside, err := neededPeers(ctx, "replay", *peersProgram)
+	if err != nil {
+		return err
 	}
 	chosen, err := arms(buffers, outside)
 	if err != nil {
@@ -56,7 +55,7 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	}
 	played := playback{workload: workloads[0]}
 	p := &run.Plan{
-		Arms: chosen, Workloads: workloads, Blocks: 1, Rounds: 1, Args: l.argv, Each: played.add,
+		Arms: chosen, Workloads: workloads, Blocks: 1, Rounds: 1, Args: l.argv, Tag: string(*name), Each: played.add,
 	}
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
@@ -90,9 +89,10 @@ func (p *playback) add(_ loadgen.Workload, arm run.Arm, r *worker.Result) {
 func (p *playback) write(out io.Writer) error {
 	name := filepath.Base(cmp.Or(p.workload.Trace, recorded.Name))
 	fmt.Fprintf(out, "%s: %d events\n", name, p.rows[0].result.Events)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BUFFER\tSECONDS\tGAP ERROR p50\tp99\tmax\tLATE p99\tLATENCY p50\tp99\t"+
-		"GENERATOR/EVENT\tPEAK MEMORY\tFINAL STORE")
+	table := format.Table{Head: []string{
+		"BUFFER", "SECONDS", "GAP ERROR p50", "p99", "max", "LATE p99", "LATENCY p50", "p99", "GENERATOR/EVENT",
+		"PEAK MEMORY", "FINAL STORE",
+	}}
 	slices.SortStableFunc(p.rows, func(a, b playedRow) int { return cmp.Compare(a.buffer, b.buffer) })
 	for _, row := range p.rows {
 		r := row.result
@@ -101,14 +101,11 @@ func (p *playback) write(out io.Writer) error {
 		if r.Lower != nil {
 			bound = "≤ " // the generator was late
 		}
-		_, err := fmt.Fprintf(w, "%s\t%.2f\t%s\t%s\t%s\t%s\t%s%s\t%s%s\t%.0fns\t%.1f MB\t%016x\n",
-			row.buffer, float64(r.WallNS)/1e9, brief(gap.P50), brief(gap.P99), brief(gap.Max), brief(late.P99),
-			bound, brief(latency.P50), bound, brief(latency.P99), r.GeneratorNS, float64(r.PeakBytes)/1e6, r.Store)
-		if err != nil {
-			return err
-		}
+		table.Add(row.buffer, fmt.Sprintf("%.2f", float64(r.WallNS)/1e9), brief(gap.P50), brief(gap.P99),
+			brief(gap.Max), brief(late.P99), bound+brief(latency.P50), bound+brief(latency.P99),
+			format.Value(r.GeneratorNS, "ns"), format.Bytes(float64(r.PeakBytes)), fmt.Sprintf("%016x", r.Store))
 	}
-	return w.Flush()
+	return table.Text(out)
 }
 
 // orNone returns quantiles that are all none where there are none.
@@ -119,14 +116,10 @@ func orNone(q *worker.Quantiles) worker.Quantiles {
 	return *q
 }
 
-// brief returns nanoseconds with three digits, or - for none.
+// brief writes nanoseconds, of which a negative number stands for none.
 func brief(ns int64) string {
 	if ns < 0 {
-		return "-"
+		return format.None
 	}
-	d := time.Duration(ns)
-	for digit := time.Duration(1); digit < d/100; digit *= 10 {
-		d = time.Duration(ns).Round(digit)
-	}
-	return d.String()
+	return format.Nanoseconds(float64(ns))
 }

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"informerlab/bench/flame"
@@ -49,18 +47,16 @@ func (l *lab) run(ctx context.Context, args []string) error {
 
 // resume measures what is missing of a run that was cut short.
 func (l *lab) resume(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("resume", flag.ContinueOnError)
+	flags := newFlags("resume")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	if err := l.parse(flags, args, 1, "FOLDER"); err != nil {
+	out := flags.String("out", "results", "`folder` of runs")
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
-	if flags.NArg() == 0 {
-		return usagef("resume: expected the folder of a run")
-	}
-	recorded, err := run.Open(flags.Arg(0))
+	recorded, err := l.openRun("resume", *out, flags.Arg(0))
 	if err != nil {
-		return usage{err}
+		return err
 	}
 	m := &recorded.Manifest
 	p := &run.Plan{Blocks: m.PlannedBlocks, Rounds: m.PlannedRounds, Seed: m.Seed, Profile: m.Profile, Args: m.Args}
@@ -80,7 +76,7 @@ func (l *lab) resume(ctx context.Context, args []string) error {
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
 	}
-	folder, err := l.execute(ctx, p, func() (*run.Folder, error) { return run.Resume(flags.Arg(0), p) })
+	folder, err := l.execute(ctx, p, func() (*run.Folder, error) { return run.Resume(recorded.Path, p) })
 	return l.conclude(folder, err)
 }
 
@@ -110,11 +106,6 @@ func created(p *run.Plan, parent string) func() (*run.Folder, error) {
 // that is, and what is to be known before latencies are believed. Without a
 // folder nothing was measured.
 func (l *lab) execute(ctx context.Context, p *run.Plan, open func() (*run.Folder, error)) (path string, err error) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The second Ctrl-C ends lab at once.
-	defer context.AfterFunc(ctx, stop)()
-
 	folder, err := open()
 	if err != nil {
 		return "", usage{err}
@@ -133,7 +124,7 @@ func (l *lab) execute(ctx context.Context, p *run.Plan, open func() (*run.Folder
 // folder, and why outside contestants that would belong to it are missing. It
 // writes nothing, and starts only the peers' worker to ask for its list.
 func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, missing string, err error) {
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags := newFlags("run")
 	var specs, settings specsFlag
 	var buffers buffersFlag
 	flags.Var(&specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable; none = the default set")
@@ -145,9 +136,10 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	seed := flags.Uint64("seed", 1, "of the order of measurement (that of events is an option of workloads)")
 	profile := flags.Bool("profile", false, "then write CPU and heap profiles, from processes of their own")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
+	name := tagFlag(flags)
 	suiteName := flags.String("suite", run.Suites[0].Name, "`name` of what is measured where no workload is named")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return nil, "", "", err
 	}
 	for name, n := range map[string]int{"blocks": *blocks, "rounds": *rounds} {
@@ -172,12 +164,9 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	if err := readable(workloads); err != nil {
 		return nil, "", "", err
 	}
-	if *peersProgram == "" {
-		return nil, "", "", usagef("run: -peers is empty: expected a program")
-	}
-	outside := findPeers(ctx, *peersProgram)
-	if outside.missing != "" && *peersProgram != peersPath {
-		return nil, "", "", usagef("run: -peers %s: %s", *peersProgram, outside.missing)
+	outside, err := neededPeers(ctx, "run", *peersProgram)
+	if err != nil {
+		return nil, "", "", err
 	}
 	specs = specsFlag(buffers)
 	if len(buffers) == 0 {
@@ -195,12 +184,29 @@ func (l *lab) plan(ctx context.Context, args []string) (p *run.Plan, parent, mis
 	}
 	p = &run.Plan{
 		Arms: chosen, Workloads: workloads, Blocks: *blocks, Rounds: *rounds, Seed: *seed, Profile: *profile,
-		Args: l.argv,
+		Args: l.argv, Tag: string(*name),
 	}
 	if !*quiet {
 		p.Progress = run.NewProgress(l.errOut)
 	}
 	return p, *out, missing, nil
+}
+
+// A tag is a name for a run beside that of its folder.
+type tag string
+
+func (t *tag) String() string { return string(*t) }
+
+func (t *tag) Set(value string) error {
+	*t = tag(value)
+	return run.CheckTag(value)
+}
+
+// tagFlag defines the flag that tags a run.
+func tagFlag(flags *flag.FlagSet) *tag {
+	t := new(tag)
+	flags.Var(t, "tag", "`name` for the run, beside that of its folder: letters, digits, . _ -")
+	return t
 }
 
 // rawName is the file that a folder without a run has its results in.
@@ -230,20 +236,29 @@ func readRun(path string) (*run.Recorded, error) {
 }
 
 func (l *lab) report(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("report", flag.ContinueOnError)
+	flags := newFlags("report")
+	out := flags.String("out", "results", "`folder` of runs")
 	base := flags.String("base", "", "`buffer` that others are compared with; \"\" = reference")
 	html := flags.Bool("html", false, "make the pages of each run again instead, and print where they are")
-	if err := l.parse(flags, args, len(args), "FOLDER…"); err != nil {
+	if err := l.parse(flags, args, len(args)); err != nil {
 		return err
 	}
-	if *html {
-		return l.reportPages(flags.Args())
-	}
 	if flags.NArg() == 0 {
-		return usagef("report: expected the folder of a run, or of several that measured the same")
+		return usagef("report: expected a run, or several that measured the same: lab runs lists them")
+	}
+	var folders []string
+	for _, name := range flags.Args() {
+		folder, err := l.runPath("report", *out, name)
+		if err != nil {
+			return err
+		}
+		folders = append(folders, folder)
+	}
+	if *html {
+		return l.reportPages(folders)
 	}
 	var all *run.Recorded
-	for _, folder := range flags.Args() {
+	for _, folder := range folders {
 		recorded, err := readRun(folder)
 		switch {
 		case err != nil:
@@ -266,9 +281,6 @@ func (l *lab) report(_ context.Context, args []string) error {
 
 // reportPages makes the pages of runs again.
 func (l *lab) reportPages(folders []string) error {
-	if len(folders) == 0 {
-		return usagef("report: expected the folder of a run")
-	}
 	for _, folder := range folders {
 		path, err := savePages(folder)
 		if err != nil {
@@ -280,13 +292,19 @@ func (l *lab) reportPages(folders []string) error {
 }
 
 func (l *lab) flame(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("flame", flag.ContinueOnError)
+	flags := newFlags("flame")
 	out := flags.String("out", "results", "`folder` of runs; none named = its newest with profiles")
-	if err := l.parse(flags, args, 1, "[FOLDER]"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	folder := flags.Arg(0)
-	if folder == "" {
+	if folder != "" {
+		path, err := l.runPath("flame", *out, folder)
+		if err != nil {
+			return err
+		}
+		folder = path
+	} else {
 		// Names begin with the time, so the last one is the newest.
 		found, err := filepath.Glob(filepath.Join(*out, "*", "profiles", "*.pb.gz"))
 		if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,19 +39,19 @@ func (l *lab) recordedRuns(parent string) (all []*run.Recorded, err error) {
 
 // runs lists what there is.
 func (l *lab) runs(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("runs", flag.ContinueOnError)
+	flags := newFlags("runs")
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 0, ""); err != nil {
+	if err := l.parse(flags, args, 0); err != nil {
 		return err
 	}
 	all, err := l.recordedRuns(*out)
 	if err != nil {
 		return err
 	}
-	table := format.Table{Head: []string{"RUN", "STATUS", "BLOCKS", "ARMS", "WORKLOADS", "MACHINE"}}
+	table := format.Table{Head: []string{"RUN", "TAG", "STATUS", "BLOCKS", "ARMS", "WORKLOADS", "MACHINE"}}
 	for _, r := range all {
 		m := &r.Manifest
-		table.Add(filepath.Base(r.Path), m.Status, fmt.Sprint(len(m.Blocks)), fmt.Sprint(len(m.Arms)),
+		table.Add(filepath.Base(r.Path), m.Tag, m.Status, fmt.Sprint(len(m.Blocks)), fmt.Sprint(len(m.Arms)),
 			fmt.Sprint(len(m.Workloads)), m.Environment.Fingerprint())
 	}
 	return table.Text(l.out)
@@ -60,12 +59,12 @@ func (l *lab) runs(_ context.Context, args []string) error {
 
 // show tells what a run measured, where, and who did best.
 func (l *lab) show(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("show", flag.ContinueOnError)
+	flags := newFlags("show")
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 1, "RUN"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
-	r, err := openRun("show", *out, flags.Arg(0))
+	r, err := l.openRun("show", *out, flags.Arg(0))
 	if err != nil {
 		return err
 	}
@@ -74,9 +73,9 @@ func (l *lab) show(_ context.Context, args []string) error {
 
 // diff compares two runs.
 func (l *lab) diff(_ context.Context, args []string) error {
-	flags := flag.NewFlagSet("diff", flag.ContinueOnError)
+	flags := newFlags("diff")
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 2, "RUN RUN"); err != nil {
+	if err := l.parse(flags, args, 2); err != nil {
 		return err
 	}
 	if flags.NArg() != 2 {
@@ -85,7 +84,7 @@ func (l *lab) diff(_ context.Context, args []string) error {
 	var two [2]*run.Recorded
 	for i := range two {
 		var err error
-		if two[i], err = openRun("diff", *out, flags.Arg(i)); err != nil {
+		if two[i], err = l.openRun("diff", *out, flags.Arg(i)); err != nil {
 			return err
 		}
 	}
@@ -99,18 +98,64 @@ func (l *lab) diff(_ context.Context, args []string) error {
 	return report.Changes(l.out, changes)
 }
 
-// openRun opens a run by its path, or by its name in a folder of runs.
-func openRun(command, parent, name string) (*run.Recorded, error) {
-	if name == "" {
-		return nil, usagef("%s: expected a run: lab runs lists them", command)
-	}
-	path := name
-	if _, err := os.Stat(path); err != nil && !strings.ContainsRune(name, os.PathSeparator) {
-		path = filepath.Join(parent, name)
+// openRun opens a run that is named as runPath says.
+func (l *lab) openRun(command, parent, name string) (*run.Recorded, error) {
+	path, err := l.runPath(command, parent, name)
+	if err != nil {
+		return nil, err
 	}
 	r, err := run.Open(path)
 	if err != nil {
 		return nil, usage{err}
 	}
 	return r, nil
+}
+
+// runPath returns the path of a run: name is a path, or the name of a folder in parent,
+// its unique beginning, or a tag. Of several runs with a tag the newest is meant.
+func (l *lab) runPath(command, parent, name string) (string, error) {
+	if name == "" {
+		return "", usagef("%s: expected a run: lab runs lists them", command)
+	}
+	if _, err := os.Stat(name); err == nil || strings.ContainsRune(name, os.PathSeparator) {
+		return name, nil
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return "", usagef("%s: run %q: %w", command, name, err)
+	}
+	var begun, tagged, known []string
+	for _, e := range entries { // by name, which begins with the time
+		tag, err := run.TagOf(filepath.Join(parent, e.Name()))
+		if err != nil {
+			continue // no run
+		}
+		known = append(known, e.Name())
+		switch {
+		case e.Name() == name:
+			return filepath.Join(parent, name), nil
+		case tag == name:
+			tagged = append(tagged, e.Name())
+		case strings.HasPrefix(e.Name(), name):
+			begun = append(begun, e.Name())
+		}
+		if tag != "" {
+			known = append(known, tag)
+		}
+	}
+	switch {
+	case len(tagged) > 1:
+		newest := tagged[len(tagged)-1]
+		fmt.Fprintf(l.errOut, "lab: %d runs have the tag %s: the newest is %s\n", len(tagged), name, newest)
+		return filepath.Join(parent, newest), nil
+	case len(tagged) == 1:
+		return filepath.Join(parent, tagged[0]), nil
+	case len(begun) == 1:
+		return filepath.Join(parent, begun[0]), nil
+	case len(begun) > 1:
+		return "", usagef("%s: %q is the beginning of %d runs: %s", command, name, len(begun),
+			strings.Join(begun, ", "))
+	}
+	return "", usagef("%s: found no run %q in %s%s", command, name, parent,
+		suggestion(name, known, "lab runs lists them"))
 }

@@ -14,49 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"informerlab/loadgen"
 	"informerlab/loadgen/recorded"
 	"informerlab/loadgen/trace"
 )
-
-// traceCommands are the subcommands of lab trace.
-func traceCommands() []command {
-	return []command{
-		{"info", "tell rates, skew, sizes, what can be coalesced, what a stalled listener collects", (*lab).traceInfo},
-		{"cut", "cut out a time, resources, the objects; repeat", (*lab).traceCut},
-		{"from-kubectl", "make a trace of kubectl get RESOURCE -w -o json --output-watch-events",
-			(*lab).traceFromKubectl},
-		{"fit", "print synthetic workloads that resemble a trace", (*lab).traceFit},
-	}
-}
-
-// trace runs a subcommand on recorded watches.
-func (l *lab) trace(ctx context.Context, args []string) error {
-	var names []string
-	for _, c := range traceCommands() {
-		names = append(names, c.name)
-		if len(args) > 0 && args[0] == c.name {
-			return c.run(l, ctx, args[1:])
-		}
-	}
-	expected := strings.Join(names, ", ")
-	if len(args) == 0 {
-		return usagef("trace: expected a command: one of %s", expected)
-	}
-	switch args[0] {
-	case "-h", "-help", "--help", "help":
-		fmt.Fprint(l.out, "usage: lab trace COMMAND [flags] [FILE]\n\n")
-		for _, c := range traceCommands() {
-			fmt.Fprintf(l.out, "  %-14s%s\n", c.name, c.summary)
-		}
-		fmt.Fprintln(l.out, "\nFILE is plain, gzip or zstd; - is standard input; "+
-			"without FILE the recording that comes with lab is read.")
-		return nil
-	}
-	return usagef("trace: unknown command %q: expected one of %s", args[0], expected)
-}
 
 // A traceInput is what a trace is read from.
 type traceInput struct {
@@ -69,9 +31,6 @@ type traceInput struct {
 // useTrace hands use the input that an operand names: a path, "-" for standard
 // input, "" for the recording that comes with lab. An interrupt ends reading.
 func (l *lab) useTrace(ctx context.Context, path string, use func(*traceInput) error) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)() // the second Ctrl-C ends lab at once
 	input := &traceInput{ctx: ctx, name: path}
 	switch path {
 	case "":
@@ -139,8 +98,8 @@ func (l *lab) readTrace(ctx context.Context, path string, use func(*trace.Reader
 }
 
 func (l *lab) traceInfo(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("trace info", flag.ContinueOnError)
-	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+	flags := newFlags("trace info")
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
@@ -153,10 +112,10 @@ func (l *lab) traceInfo(ctx context.Context, args []string) error {
 }
 
 func (l *lab) traceFit(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("trace fit", flag.ContinueOnError)
+	flags := newFlags("trace fit")
 	resource := flags.String("resource", "", "this `name` alone, as the file of a workload; \"\" = all, a table each")
 	speed := flags.Float64("speed", 1, "`times` the recorded pace")
-	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	if !(*speed >= leastFitSpeed && *speed <= mostFitSpeed) {
@@ -283,7 +242,7 @@ func (o outputFlags) write(l *lab, use func(out io.Writer, c trace.Compression) 
 }
 
 func (l *lab) traceCut(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("trace cut", flag.ContinueOnError)
+	flags := newFlags("trace cut")
 	var o trace.CutOptions
 	flags.DurationVar(&o.From, "from", 0, "`time` in the trace where it begins; what exists then is its initial list")
 	flags.DurationVar(&o.To, "to", 0, "`time` in the trace before which it ends; 0 = the end")
@@ -291,7 +250,7 @@ func (l *lab) traceCut(ctx context.Context, args []string) error {
 	flags.BoolVar(&o.Compact, "compact", false, "leave objects out")
 	flags.IntVar(&o.Repeat, "repeat", 1, "`times` on end; at each join what exists is deleted and comes again")
 	output := newOutputFlags(flags)
-	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	if *resources != "" {
@@ -315,14 +274,14 @@ func (l *lab) traceCut(ctx context.Context, args []string) error {
 }
 
 func (l *lab) traceFromKubectl(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("trace from-kubectl", flag.ContinueOnError)
+	flags := newFlags("trace from-kubectl")
 	var o trace.KubectlOptions
 	flags.StringVar(&o.Resource, "resource", "", "`name` of the resource; \"\" = the plural of the objects' kind")
 	flags.Float64Var(&o.Rate, "rate", 0, "space events evenly, so many `a second`")
 	clock := flags.Bool("clock", false, "each event has the time at which it is read: as without -rate")
 	compact := flags.Bool("compact", false, "leave objects out")
 	output := newOutputFlags(flags)
-	if err := l.parse(flags, args, 1, "[FILE]"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	given := map[string]bool{}

@@ -30,8 +30,9 @@ const watched = `{
 
 // badTraceInput is what lab trace must refuse, and a part of the line that says why.
 var badTraceInput = []struct{ args, want string }{
-	{"trace", "expected a command: one of info, cut, from-kubectl, fit"},
-	{"trace dance", `unknown command "dance"`},
+	{"trace", "expected a command: lab trace -h lists them"},
+	{"trace dance", `unknown command "trace dance"`},
+	{"trace fti", "did you mean trace fit?"},
 	{"trace info a b", `unexpected argument "b"`},
 	{"trace info nowhere", "nowhere"},
 	{"trace info .", "failure to read"},

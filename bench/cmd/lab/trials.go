@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"informerlab/bench/run"
@@ -17,14 +14,14 @@ import (
 
 // trials tries the comparison itself.
 func (l *lab) trials(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("trials", flag.ContinueOnError)
+	flags := newFlags("trials")
 	of := comparing{budget: 20 * time.Second}
 	of.define(flags)
 	n := flags.Int("n", 40, "comparisons; those that the file has count")
 	busy := flags.Float64("busy", 0, "share of the time in which another program keeps a processor busy")
 	gates := flags.Int("gates", 0, "then make so many gates of recorded blocks")
 	rows := flags.Int("rows", 10, "of such a gate")
-	if err := l.parse(flags, args, 1, "FILE"); err != nil {
+	if err := l.parse(flags, args, 1); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {
@@ -54,8 +51,6 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 		return usagef("trials: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if err := trials.Run(ctx, plan); err != nil {
 		return err
 	}
@@ -76,7 +71,11 @@ func (l *lab) trials(ctx context.Context, args []string) error {
 // busy is the other program of trials: lab busy SHARE SEED. It ends with its standard
 // input.
 func (l *lab) busy(ctx context.Context, args []string) error {
-	if len(args) != 2 {
+	flags := newFlags("busy")
+	if err := l.parse(flags, args, 2); err != nil {
+		return err
+	}
+	if args = flags.Args(); len(args) != 2 {
 		return usagef("busy: expected a share of the time and a seed")
 	}
 	share, err := strconv.ParseFloat(args[0], 64)
@@ -87,7 +86,7 @@ func (l *lab) busy(ctx context.Context, args []string) error {
 	if err != nil {
 		return usagef("busy: %q: expected a seed", args[1])
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { // the input ends with who started this
 		_, _ = io.Copy(io.Discard, l.in)

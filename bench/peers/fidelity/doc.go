@@ -29,5 +29,5 @@
 // history the cache and what handlers were called with equal the server's state.
 //
 // Limits: the order of calls of different handlers is not compared, nor how
-// long anything takes; command cost looks at that.
+// long anything takes; worker cost looks at that.
 package fidelity

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestPeersPassEverything pushes batches of several producers through each peer.
 func TestPeersPassEverything(t *testing.T) {
 	const batches, batch = 500, 7
-	for _, c := range peers() {
+	for _, c := range queues() {
 		t.Run(c.Name, func(t *testing.T) {
 			producers := 4
 			if c.Traits.Producers == buffer.One {
@@ -60,7 +60,7 @@ func TestPeersPassEverything(t *testing.T) {
 
 // TestEndsWithoutItems closes peers that were never used.
 func TestEndsWithoutItems(t *testing.T) {
-	for _, c := range peers() {
+	for _, c := range queues() {
 		q := c.New(buffer.Params[any]{})
 		q.Close()
 		assert.Zero(t, q.Pop(make([]any, 1)), c.Name)
@@ -69,13 +69,13 @@ func TestEndsWithoutItems(t *testing.T) {
 
 // TestPeersAreMeasured runs the smallest measurement with the peers.
 func TestPeersAreMeasured(t *testing.T) {
-	args := []string{"-measure", "Footprint", "-rounds", "1", "-base", "client-go", "-raw"}
-	for _, c := range peers() {
-		args = append(args, "-buffers", c.Name)
+	plan := micro.Plan{Match: "Footprint", Item: "any", Rounds: 1, Base: "client-go", Raw: true}
+	for _, c := range queues() {
+		plan.Buffers = append(plan.Buffers, c.Name)
 	}
-	var out, errOut bytes.Buffer
-	require.Zero(t, micro.Main(args, &out, &errOut, peers()), errOut.String())
-	for _, c := range peers() {
+	var out bytes.Buffer
+	require.NoError(t, plan.Run(t.Context(), &out, queues()))
+	for _, c := range queues() {
 		assert.Contains(t, out.String(), fmt.Sprintf("BenchmarkFootprint/buffer=%s/", c.Name))
 	}
 }

@@ -1,4 +1,4 @@
-package overhead
+package trials
 
 import (
 	"bytes"
@@ -9,41 +9,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
 	"informerlab/loadgen"
 )
 
-func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "worker" {
-		os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// call runs the command and returns its status and what it prints.
-func call(t *testing.T, args ...string) (status int, out, errOut string) {
-	t.Helper()
-	stderr, err := os.Create(t.TempDir() + "/stderr")
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, stderr.Close()) }()
-	var stdout bytes.Buffer
-	status = Main(args, strings.NewReader(""), &stdout, stderr)
-	text, err := os.ReadFile(stderr.Name())
-	require.NoError(t, err)
-	return status, stdout.String(), string(text)
-}
-
 func TestOverheadMeasuresBothSides(t *testing.T) {
 	parent := t.TempDir()
-	status, out, errOut := call(t, "-workload", "saturate:listeners=2,events=300,keys=20",
-		"-workload", "steady:events=300,rate=20000,keys=20",
-		"-buffer", "ring", "-blocks", "2", "-rounds", "2", "-out", parent)
-	require.Zero(t, status, errOut)
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	require.Len(t, lines, 3, out)
+	o := Overhead{
+		Workloads: []string{"saturate:listeners=2,events=300,keys=20", "steady:events=300,rate=20000,keys=20"},
+		Buffers:   []string{"ring"}, Blocks: 2, Rounds: 2, Folder: parent,
+	}
+	var out bytes.Buffer
+	require.NoError(t, o.Run(t.Context(), &out))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	require.Len(t, lines, 3, out.String())
 	assert.Contains(t, lines[0], "lab ns/call")
 	assert.Contains(t, lines[1], "saturate:listeners=2")
 	assert.Contains(t, lines[2], "ring")
@@ -65,24 +46,20 @@ func TestOverheadMeasuresBothSides(t *testing.T) {
 }
 
 func TestOverheadRefuses(t *testing.T) {
-	for wrong, expected := range map[string]string{
-		"-blocks 1":              "1 blocks of 25 rounds: expected at least 2 of 1",
-		"-workload nothing":      `unknown workload "nothing"`,
-		"-workload stall":        "expected one whose handlers return at once",
-		"-workload hotkey":       "expected one whose handlers return at once",
-		"-buffer nothing":        `unknown buffer "nothing"`,
-		"-buffer ring too":       `unexpected argument "too"`,
-		"-rounds 2 -blocks many": "invalid value",
+	for expected, o := range map[string]Overhead{
+		"1 blocks of 25 rounds: expected at least 2 of 1": {Blocks: 1, Rounds: 25},
+		`unknown workload "nothing"`:                      {Blocks: 2, Rounds: 1, Workloads: []string{"nothing"}},
+		"stall:stalled=1: expected one whose handlers":    {Blocks: 2, Rounds: 1, Workloads: []string{"stall"}},
+		"expected one whose handlers return at once":      {Blocks: 2, Rounds: 1, Workloads: []string{"hotkey"}},
+		`unknown buffer "nothing"`:                        {Blocks: 2, Rounds: 1, Buffers: []string{"nothing"}},
 	} {
-		status, out, errOut := call(t, strings.Fields(wrong)...)
-		assert.Equal(t, 2, status, wrong)
-		assert.Empty(t, out)
-		assert.Contains(t, errOut, expected)
-		assert.Equal(t, 1, strings.Count(errOut, "\n"), errOut)
+		o.Folder = t.TempDir()
+		var out bytes.Buffer
+		err := o.Run(t.Context(), &out)
+		require.ErrorIs(t, err, ErrInput)
+		assert.ErrorContains(t, err, expected)
+		assert.Empty(t, out.String())
 	}
-	status, out, _ := call(t, "-h")
-	assert.Zero(t, status)
-	assert.Contains(t, out, "usage: overhead")
 }
 
 // Slices with known costs give the rows that follow from them.
@@ -95,7 +72,7 @@ func TestRows(t *testing.T) {
 			Values: map[string]float64{worker.CPUNSPerEvent: ns},
 		}
 	}
-	rowOf := func(lab float64) row {
+	rowOf := func(lab float64) overheadRow {
 		var measured []run.Slice
 		for block := 1; block <= 10; block++ {
 			for round := range 3 {
@@ -104,7 +81,7 @@ func TestRows(t *testing.T) {
 					slice(block, round+1, on, cost*lab*(1+0.0001*float64(block%3))))
 			}
 		}
-		all := rows(&run.Plan{Workloads: []loadgen.Workload{w}, Arms: []run.Arm{
+		all := overheadRows(&run.Plan{Workloads: []loadgen.Workload{w}, Arms: []run.Arm{
 			{Buffer: "ring", Side: on}, {Buffer: "ring", Side: off},
 		}}, measured)
 		require.Len(t, all, 1)
@@ -121,6 +98,6 @@ func TestRows(t *testing.T) {
 	r = rowOf(1.00985)
 	assert.Equal(t, "1 % is within the interval", r.verdict())
 	var out bytes.Buffer
-	require.NoError(t, write(&out, []row{r}))
+	require.NoError(t, writeOverhead(&out, []overheadRow{r}))
 	assert.Contains(t, out.String(), "+1 %")
 }

@@ -1,4 +1,4 @@
-package mutants
+package trials
 
 import (
 	"slices"
@@ -21,8 +21,8 @@ type Mutant struct {
 // An Edit replaces a text that the file has once.
 type Edit struct{ Old, New string }
 
-// All returns the mutants.
-func All() []Mutant { return slices.Clone(catalogue) }
+// AllMutants returns the mutants.
+func AllMutants() []Mutant { return slices.Clone(catalogue) }
 
 const (
 	one   = "saturate:listeners=1,events=200000"

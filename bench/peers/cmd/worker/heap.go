@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,27 +21,27 @@ const pendingEvents = 1_000_000
 // 10,000 of 48 MB.
 const sampling = "GODEBUG=memprofilerate=4096"
 
-// What no notification is part of: the storage of the delta queues, under whose
+// What no notification is part of: the storage of the delta storages, under whose
 // calls all else is allocated too, and all that the worker's profiler allocates.
 var (
-	queues   = []string{"cache.(*RealFIFO).", "informerlab/core/queue."}
+	storages = []string{"cache.(*RealFIFO).", "informerlab/core/queue."}
 	profiler = []string{"runtime/pprof.StartCPUProfile", "worker.snapshot", "worker.growing"}
 )
 
 // bytesPerPending measures what a pending notification holds on one side.
-func bytesPerPending(side string) (bytes float64, err error) {
+func bytesPerPending(ctx context.Context, side string) (bytes float64, err error) {
 	folder, err := os.MkdirTemp("", "cost")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	p, err := start(side, fmt.Sprintf("%s:events=%d", stall, pendingEvents), sampling)
+	c, err := prepared(ctx, side, fmt.Sprintf("%s:events=%d", stall, pendingEvents), sampling)
 	if err != nil {
 		return 0, err
 	}
-	defer p.Stop()
+	defer c.Stop()
 	prefix := filepath.Join(folder, "pending")
-	if _, err = p.ask(worker.Request{Op: worker.OpProfile, Profiles: prefix}); err != nil {
+	if _, err = c.Do(ctx, worker.Request{Op: worker.OpProfile, Profiles: prefix}); err != nil {
 		return 0, err
 	}
 	inUse, err := inUseBytes(prefix + "." + worker.HeapProfile + worker.ProfileSuffix)
@@ -78,7 +79,7 @@ func inUseBytes(path string) (bytes int64, err error) {
 func leftOut(s *profile.Sample) bool {
 	for depth, location := range s.Location {
 		for inlined, line := range location.Line {
-			if depth == 0 && inlined == 0 && matches(line.Function.Name, queues) ||
+			if depth == 0 && inlined == 0 && matches(line.Function.Name, storages) ||
 				matches(line.Function.Name, profiler) {
 				return true
 			}

@@ -1,4 +1,4 @@
-package mutants
+package trials
 
 import (
 	"context"
@@ -16,16 +16,8 @@ import (
 	"informerlab/bench/worker"
 )
 
-// options say where the code is and how much is measured of each mutant.
-type options struct {
-	Root    string  // the module's folder
-	Blocks  int     // pairs of fresh processes
-	Runs    int     // that are timed in each process
-	Seconds float64 // that each process is profiled, about
-}
-
-// A finding is what was measured of one mutant.
-type finding struct {
+// An explanation is what was measured of one mutant.
+type explanation struct {
 	*Mutant
 	CPU, Wall float64       // time an event, mutant over base: the median over blocks
 	Top       []flame.Frame // what grew most, means for one run
@@ -43,10 +35,10 @@ const (
 )
 
 // Slower reports whether the mutant costs more than the base.
-func (f *finding) Slower() bool { return max(f.CPU, f.Wall) >= least }
+func (f *explanation) Slower() bool { return max(f.CPU, f.Wall) >= least }
 
 // Explained reports whether a guilty function is among the first three.
-func (f *finding) Explained() bool { return f.Rank > 0 && f.Rank <= places }
+func (f *explanation) Explained() bool { return f.Rank > 0 && f.Rank <= places }
 
 // sampleTypes are what is compared, by kind of profile.
 var sampleTypes = map[string]string{
@@ -55,18 +47,18 @@ var sampleTypes = map[string]string{
 
 // explain measures one mutant against the program base. folder is for what is
 // built and profiled.
-func explain(ctx context.Context, base, folder string, m *Mutant, o options) (*finding, error) {
+func explain(ctx context.Context, base, folder string, m *Mutant, o *Mutants) (*explanation, error) {
 	began := time.Now()
-	mutant, err := build(ctx, o.Root, folder, m)
+	mutant, err := buildMutant(ctx, o.Root, folder, m)
 	if err != nil {
 		return nil, err
 	}
-	sides := [2]*side{{name: "base", program: base}, {name: "head", program: mutant}}
+	sides := [2]*mutantSide{{name: "base", program: base}, {name: "head", program: mutant}}
 	for block := range o.Blocks {
 		for i := range sides {
 			s := sides[(block+i)%2] // either goes first in half of the blocks
 			prefix := filepath.Join(folder, fmt.Sprintf("%s.%s.%d", m.Name, s.name, block))
-			results, err := measure(ctx, s.program, m, prefix, o)
+			results, err := measureMutant(ctx, s.program, m, prefix, o)
 			if err != nil {
 				return nil, err
 			}
@@ -75,20 +67,21 @@ func explain(ctx context.Context, base, folder string, m *Mutant, o options) (*f
 			}
 		}
 	}
-	f := &finding{Mutant: m, CPU: ratio(sides[1].cpu, sides[0].cpu), Wall: ratio(sides[1].wall, sides[0].wall)}
+	cpu, wall := medianRatio(sides[1].cpu, sides[0].cpu), medianRatio(sides[1].wall, sides[0].wall)
+	f := &explanation{Mutant: m, CPU: cpu, Wall: wall}
 	err = f.rank(sides[1], sides[0])
 	f.Took = time.Since(began)
 	return f, err
 }
 
-// A side is what was measured of one program.
-type side struct {
+// A mutantSide is what was measured of one program.
+type mutantSide struct {
 	name, program string
 	cpu, wall     []float64 // ns an event, by block
 	profiles      []*profile.Profile
 }
 
-func (s *side) add(results []*worker.Result, path string) error {
+func (s *mutantSide) add(results []*worker.Result, path string) error {
 	var cpu, wall []float64
 	for _, r := range results {
 		cpu = append(cpu, float64(r.CPUNS)/float64(r.Events))
@@ -108,7 +101,7 @@ func (s *side) add(results []*worker.Result, path string) error {
 }
 
 // mean returns the mean of the profiles of all blocks.
-func (s *side) mean() (*profile.Profile, error) {
+func (s *mutantSide) mean() (*profile.Profile, error) {
 	p, err := profile.Merge(s.profiles)
 	if err != nil {
 		return nil, fmt.Errorf("mutants: merge profiles: %w", err)
@@ -118,7 +111,7 @@ func (s *side) mean() (*profile.Profile, error) {
 }
 
 // rank looks for the guilty among what grew most.
-func (f *finding) rank(head, base *side) error {
+func (f *explanation) rank(head, base *mutantSide) error {
 	after, err := head.mean()
 	if err != nil {
 		return err
@@ -136,8 +129,8 @@ func (f *finding) rank(head, base *side) error {
 	return nil
 }
 
-// ratio returns the median over blocks of head over base.
-func ratio(head, base []float64) float64 {
+// medianRatio returns the median over blocks of head over base.
+func medianRatio(head, base []float64) float64 {
 	all := make([]float64, len(head))
 	for i := range head {
 		all[i] = head[i] / base[i]

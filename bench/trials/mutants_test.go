@@ -1,4 +1,4 @@
-package mutants
+package trials
 
 import (
 	"bytes"
@@ -55,7 +55,7 @@ func functions(t *testing.T, file, source string) map[string][2]int {
 // edit is in one of them or in what it calls or reads.
 func TestMutantsFitTheTree(t *testing.T) {
 	names := map[string]bool{}
-	for _, m := range All() {
+	for _, m := range AllMutants() {
 		assert.False(t, names[m.Name], "%s is there twice", m.Name)
 		names[m.Name] = true
 		data, err := os.ReadFile(filepath.Join(root, m.File))
@@ -97,50 +97,48 @@ func TestApplyWantsTheTextOnce(t *testing.T) {
 func TestFindings(t *testing.T) {
 	m := &Mutant{Name: "m", What: "slow", Kind: "cpu", Guilty: []string{"a.f"}}
 	top := []flame.Frame{{Function: "a.x", Head: 9e6}, {Function: "informerlab/a.f", Base: 1e6, Head: 3e6}}
-	explained := finding{Mutant: m, CPU: 1.5, Wall: 0.9, Top: top, Rank: 2}
+	explained := explanation{Mutant: m, CPU: 1.5, Wall: 0.9, Top: top, Rank: 2}
 	var out bytes.Buffer
 	explained.write(&out)
-	assert.Regexp(t, `^m +cpu +1\.50x +0\.90x +2 +\+2 ms +0 s +a\.f: slow\n$`, out.String())
+	assert.Regexp(t, `^m +cpu +1\.50× +0\.90× +2 +\+2 ms +0 s +a\.f: slow\n$`, out.String())
 	for _, f := range []struct {
-		finding
+		explanation
 		slower, explained bool
 	}{
 		{explained, true, true},
-		{finding{Mutant: m, CPU: 1.01, Wall: 1.2, Rank: 3}, true, true},
-		{finding{Mutant: m, CPU: 1.5, Wall: 1.2, Rank: 4}, true, false},
-		{finding{Mutant: m, CPU: 1.04, Wall: 1.04, Rank: 1}, false, true},
-		{finding{Mutant: m, CPU: 2}, true, false},
+		{explanation{Mutant: m, CPU: 1.01, Wall: 1.2, Rank: 3}, true, true},
+		{explanation{Mutant: m, CPU: 1.5, Wall: 1.2, Rank: 4}, true, false},
+		{explanation{Mutant: m, CPU: 1.04, Wall: 1.04, Rank: 1}, false, true},
+		{explanation{Mutant: m, CPU: 2}, true, false},
 	} {
 		assert.Equal(t, f.slower, f.Slower())
 		assert.Equal(t, f.explained, f.Explained())
 	}
 	out.Reset()
-	missed := finding{Mutant: m, CPU: 2, Top: top[:1]}
+	missed := explanation{Mutant: m, CPU: 2, Top: top[:1]}
 	missed.write(&out)
 	assert.Regexp(t, `-  +-.*\n +1 +\+9 ms +not a\.x\n$`, out.String())
 }
 
 func TestStatus(t *testing.T) {
-	for tally, want := range map[tally]int{
-		{12, 12, 12}: 0, {12, 12, 11}: 0, {12, 12, 10}: 1, {16, 15, 14}: 0, {1, 1, 0}: 1, {1, 1, 1}: 0,
-		{16, 11, 11}: 3, {}: 3,
+	for tally, want := range map[tally]error{
+		{12, 12, 12}: nil, {12, 12, 11}: nil, {12, 12, 10}: ErrUnexplained, {16, 15, 14}: nil,
+		{1, 1, 0}: ErrUnexplained, {1, 1, 1}: nil, {16, 11, 11}: ErrTooFew, {}: ErrTooFew,
 	} {
-		assert.Equal(t, want, tally.status(), tally)
+		assert.Equal(t, want, tally.err(), tally)
 	}
 }
 
 func TestMedianOfRatios(t *testing.T) {
-	assert.InDelta(t, 2, ratio([]float64{4, 9, 1}, []float64{2, 3, 1}), 0)
-	assert.InDelta(t, 2.5, ratio([]float64{2, 3}, []float64{1, 1}), 0)
+	assert.InDelta(t, 2, medianRatio([]float64{4, 9, 1}, []float64{2, 3, 1}), 0)
+	assert.InDelta(t, 2.5, medianRatio([]float64{2, 3}, []float64{1, 1}), 0)
 }
 
-// TestBadArguments checks that mistakes are one line and status 2, before anything
-// is built.
-func TestBadArguments(t *testing.T) {
-	for _, args := range [][]string{{"-run", "("}, {"-blocks", "0"}, {"extra"}} {
-		var out, stderr bytes.Buffer
-		assert.Equal(t, 2, Main(t.Context(), args, &out, &stderr), args)
-		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+// TestBadMutants checks that mistakes are told before anything is built.
+func TestBadMutants(t *testing.T) {
+	for _, o := range []Mutants{{Only: "("}, {Runs: 1, Seconds: 1}, {Blocks: 1, Runs: 1}} {
+		var out bytes.Buffer
+		assert.ErrorIs(t, o.Run(t.Context(), &out), ErrInput)
 		assert.Empty(t, out.String())
 	}
 }
@@ -151,7 +149,7 @@ func TestOneMutantIsExplained(t *testing.T) {
 		t.Log("short: no mutant was built")
 		return
 	}
-	var out, stderr bytes.Buffer
-	args := []string{"-root", root, "-run", "^clock-per-call$", "-blocks", "2", "-runs", "1", "-seconds", "0.3"}
-	assert.Zero(t, Main(t.Context(), args, &out, &stderr), "%s%s", out.String(), stderr.String())
+	var out bytes.Buffer
+	o := Mutants{Root: root, Only: "^clock-per-call$", Blocks: 2, Runs: 1, Seconds: 0.3}
+	assert.NoError(t, o.Run(t.Context(), &out), out.String())
 }
