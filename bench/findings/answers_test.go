@@ -1,9 +1,13 @@
 package findings
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // set gives a figure of an arm another value, in all blocks.
@@ -13,114 +17,91 @@ func (d *Data) set(arm, unit string, value float64) {
 	}
 }
 
-// TestRingAnswers changes what decides, and looks at what is concluded.
-func TestRingAnswers(t *testing.T) {
-	answer := func(doubling, keepingUp float64) string {
-		d := sample(ringSize())
-		for unit := range d.Measured[doublingArm] {
-			d.set(doublingArm, unit, doubling)
-		}
-		for _, columns := range d.Facts {
-			columns[keepsUp] = keepingUp
-		}
-		for _, initial := range initials {
-			d.set(idleArm(initial), idleBytes, float64(1000+16*initial))
-		}
-		return ringPage(d)["answer"]
-	}
-	cheap := answer(1e-3, 10)
-	assert.Contains(t, cheap, "**No slots are needed at first**: in the worst of 35 cases")
-	assert.Contains(t, cheap, "16 are so many that in the recorded cluster no handler which keeps up lets the ring "+
-		"grow; a listener at rest then holds 1.23 KiB, against 17 KiB with client-go's 1,024 slots: "+
-		"7.69 MiB less for 500 listeners.")
-	assert.NotContains(t, cheap, "; with ")
-	dear := answer(1e6, 10)
-	assert.Contains(t, dear, "**1,024 slots are enough**")
-	assert.Contains(t, dear, "; with 512 it is ")
-	assert.Contains(t, dear, "In the recorded cluster no handler which keeps up lets such a ring grow; ")
-	assert.Contains(t, dear, ": the same for 500 listeners.")
-	assert.Contains(t, answer(1e-3, 3000), "4,096 are so many")
-	assert.Contains(t, answer(1e-3, 3000), "MiB more for 500 listeners.")
-	assert.Contains(t, answer(1e-3, 1e6), "All rings measured grow behind some handler that keeps up there; a listener")
+// committed returns the data of a finding that this repository keeps.
+func committed(t *testing.T, f *Finding) *Data {
+	t.Helper()
+	path := filepath.Join("..", "..", "results", "findings", f.Name+dataSuffix)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	d, err := parse(path, text)
+	require.NoError(t, err)
+	require.NoError(t, d.complete(f, path))
+	return d
 }
 
-func TestHeldAnswers(t *testing.T) {
-	answer := func(change func(*Data)) string {
-		d := sample(neverShrinks())
-		for _, name := range burstBuffers {
-			d.set(keptArm(name, 1_000_000), keptBytes, 1e5)
+// TestClaimsHold compares each conclusion of the pages with the committed data.
+func TestClaimsHold(t *testing.T) {
+	for _, f := range All() {
+		assert.NotEmpty(t, f.claims)
+		assert.Empty(t, f.Broken(committed(t, f)), f.Name)
+		page, err := pages.ReadFile("pages/" + f.Name + ".md")
+		require.NoError(t, err)
+		for name := range f.claims {
+			assert.Contains(t, string(page), `claim "`+name+`"`, "its sentence says so")
 		}
-		change(d)
-		return heldPage(d)["answer"]
 	}
-	plain := answer(func(*Data) {})
-	assert.Contains(t, plain, "keeps **97.7 KiB** for each handler that was behind")
-	assert.Contains(t, plain, "every garbage collection takes ")
-	assert.NotContains(t, plain, "keep less than")
-	assert.Contains(t, answer(func(d *Data) { d.set(keptArm("chunked", 1_000_000), keptBytes, 1e4) }),
-		" `chunked` keep less than 64 KiB after the same burst.")
-	assert.Contains(t, answer(func(d *Data) { d.set(keptArm("reference", 1_000_000), gcWith, 0) }),
-		"what that costs a garbage collection is too little to be measured here")
-	assert.NotContains(t, answer(func(d *Data) {
-		for _, f := range d.Facts {
-			f[heldSlots] = 1024
-		}
-	}), "In the recorded cluster")
 }
 
-func TestNeighboursAnswers(t *testing.T) {
+// TestClaimsCanBreak changes the committed data so that one conclusion is wrong: the page
+// then says so behind its sentence.
+func TestClaimsCanBreak(t *testing.T) {
 	arm := func(c, name string) string { return pipeline{name: c}.arm(name) }
-	answer := func(change func(*Data)) string {
-		d := sample(slowNeighbours())
-		for arm := range d.Measured {
-			d.set(arm, neighboursP99, 2e5)
-			d.set(arm, generatorLate, 1e5)
+	const million = 1_000_000
+	for name, change := range map[string]func(*Data){
+		"128 slots are enough, 64 are not":          func(d *Data) { d.set(doublingArm, doublingUnit(128), 1e7) },
+		"none that keeps up lets 128 slots grow":    func(d *Data) { d.Facts[factRow("pods", 1)][keepsUp] = 129 },
+		"128 slots take less than a third of 1,024": func(d *Data) { d.set(idleArm(128), idleBytes, 1e4) },
+
+		"a collection takes longer": func(d *Data) { d.set(keptArm("reference", million), gcWith, 1e6) },
+		"the largest ring is that of a late comer for events": func(d *Data) {
+			d.Facts[factRow("pods", 1)+", slow, 3 ms"][heldSlots] = 1 << 20
+		},
+		"six buffers keep less than 64 KiB": func(d *Data) { d.set(keptArm("spsc", million), keptBytes, little) },
+		"pipelines with reference keep four times as much behind four handlers": func(d *Data) {
+			d.set(arm(stoppedFour, "reference"), keptBytes, 1e6)
+		},
+		"pipelines with ring keep less than 64 KiB": func(d *Data) { d.set(arm(stoppedOne, "ring"), keptBytes, 1e6) },
+
+		"reference harms in a freeze only": func(d *Data) { d.set(arm("stop", "reference"), neighboursP99, 1e8) },
+		"client-go harms in a freeze only": func(d *Data) { d.set(arm("freeze", outside), neighboursP99, 1e5) },
+		"four buffers are harmless":        func(d *Data) { d.set(arm("slow", "chunked"), neighboursP99, 1e9) },
+		"those that block harm in an overload": func(d *Data) {
+			d.set(arm("overload", "bounded:block"), neighboursP99, 1e5)
+		},
+	} {
+		found := false
+		for _, f := range All() {
+			if f.claims[name] == nil {
+				continue
+			}
+			found = true
+			d := committed(t, f)
+			change(d)
+			assert.Contains(t, f.Broken(d), name)
+			files, err := d.files(f)
+			require.NoError(t, err)
+			text := strings.Join(strings.Fields(string(files[f.Name+".md"])), " ")
+			assert.Contains(t, text, "**(The data below do not show this: "+name+".)**")
 		}
-		change(d)
-		return neighboursPage(d)["answer"]
+		assert.True(t, found, name)
 	}
-	const fine = ", no neighbour hears later than behind the best buffer"
-	assert.Equal(t, "Behind client-go's buffer, `reference`"+fine+"; behind the real informer, `client-go`"+fine+
-		". **Harmless in every case:** `reference`, `ring` and `chunked` (holding all that waits); "+
-		"`coalescing` and `bounded:drop-oldest` (bounding it, and not telling every change). "+
-		"Behind `bounded:block`"+fine+". Behind `bounded:block-timeout`"+fine+".", answer(func(*Data) {}))
-	late := answer(func(d *Data) {
-		d.set(arm("freeze", "reference"), neighboursP99, 4e7)
-		d.set(arm("overload", "reference"), neighboursP99, 3e6)
-		d.set(arm("slow", "ring"), neighboursP99, 1.1e6) // but 0.9 ms later
-		d.set(arm("stop", "chunked"), generatorLate, 2e6)
-		delete(d.Measured, arm(control, outside))
-	})
-	assert.Contains(t, late, "`reference`, neighbours hear late in overload (p99 3 ms, behind the best "+
-		"buffer 200 µs) and freeze (p99 40 ms, behind the best buffer 200 µs). **Harmless in every case:** "+
-		"`ring` (holding all")
-	assert.NotContains(t, late, "real informer")
-	assert.Contains(t, answer(func(d *Data) { d.set(arm("stop", "reference"), generatorLate, 2e6) }),
-		"`reference`"+fine+" (not known of stop: too much noise)")
-	assert.Contains(t, answer(func(d *Data) {
-		for arm := range d.Measured {
-			d.set(arm, generatorLate, 2e6)
+	for _, f := range All() {
+		for name := range f.claims {
+			assert.Empty(t, f.Broken(committed(t, f)), "%s: the change was of a copy", name)
 		}
-	}), "`reference`, it is not known what neighbours feel: too much noise; behind the real informer")
-	assert.Contains(t, answer(func(d *Data) {
-		d.set(arm("overload", "bounded:block"), neighboursP99, 1.5e8)
-		d.set(arm("overload", "bounded:block"), generatorLate, 3e7)
-	}), "Behind `bounded:block`, neighbours hear late in overload (p99 150 ms, behind the best buffer 200 µs).")
-	assert.NotContains(t, answer(func(d *Data) {
-		d.set(arm("freeze", "ring"), neighboursP99, 4e7)
-		d.Measured[arm("freeze", "ring")][neighboursP99][3] = 3e5
-	}), "hear late", "not in every block")
-	assert.Contains(t, answer(func(d *Data) {
-		d.set(arm("overload", "bounded:block"), neighboursP99, 4e7)
-		d.Measured[arm("overload", "bounded:block")][neighboursP99][3] = 3e5
-	}), "Behind `bounded:block`"+fine+" (not known of overload: too much noise)")
-	none := answer(func(d *Data) {
-		for _, name := range patientBuffers[1:] {
-			d.set(arm("stop", name), neighboursP99, 4e7)
+	}
+}
+
+// TestWithoutClientGo leaves out sentences about what was not measured.
+func TestWithoutClientGo(t *testing.T) {
+	for _, f := range []*Finding{neverShrinks(), slowNeighbours()} {
+		d := committed(t, f)
+		for _, p := range f.pipelines {
+			delete(d.Measured, p.arm(outside))
 		}
-		d.set(arm("freeze", "reference"), neighboursP99, 4e7)
-	})
-	assert.Contains(t, none, "No buffer measured is known to be harmless in every case.")
-	assert.Contains(t, answer(func(d *Data) { delete(d.Measured, arm("freeze", "ring")) }),
-		"**Harmless in every case:** `reference` and `chunked` (", "of what was not measured nothing is known")
+		files, err := d.files(f)
+		require.NoError(t, err)
+		answer, _, _ := strings.Cut(string(files[f.Name+".md"]), "\n| ")
+		assert.NotContains(t, answer, "`client-go`")
+	}
 }

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/perf/benchmath"
-
+	"informerlab/bench/format"
 	"informerlab/bench/run"
+	"informerlab/bench/stats"
 )
 
 // schema is the version of data files.
@@ -148,22 +148,8 @@ func replace(path string, content []byte) error {
 	return run.Replace(path, content)
 }
 
-// leastBlocks is how many blocks a 95 % interval of a median needs at least.
-const leastBlocks = 6
-
-// A figure is a median over blocks with its 95 % interval, by order statistics:
-// with fewer than leastBlocks the range of all, which is less than that.
+// A figure is a median over blocks with the range of all.
 type figure struct{ median, low, high float64 }
-
-func figureOf(values []float64) figure {
-	sorted := slices.Sorted(slices.Values(values))
-	if len(sorted) < leastBlocks {
-		middle := len(sorted) / 2
-		return figure{(sorted[middle] + sorted[len(sorted)-1-middle]) / 2, sorted[0], sorted[len(sorted)-1]}
-	}
-	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(sorted, nil), 0.95)
-	return figure{s.Center, s.Lo, s.Hi}
-}
 
 // figure returns a figure of an arm. What a file lacks is all zero: complete has
 // seen to the arms.
@@ -172,22 +158,27 @@ func (d *Data) figure(arm, unit string) figure {
 	if len(values) == 0 {
 		return figure{}
 	}
-	return figureOf(values)
+	return figure{stats.Median(values), slices.Min(values), slices.Max(values)}
 }
 
-// paired returns a figure of the results of f, block by block. Blocks of which one
-// side knows nothing are left out by arms that lack it altogether.
-func (d *Data) paired(arm, base, unit string, f func(own, base float64) float64) figure {
-	own, other := d.Measured[arm][unit], d.Measured[base][unit]
+// ratio writes how many times a figure of another arm an arm has, block by block.
+func (d *Data) ratio(arm, base, unit string) string {
+	var logs []float64
+	for i, own := range d.Measured[arm][unit] {
+		logs = append(logs, stats.LogRatio(d.Measured[base][unit][i:i+1], []float64{own}))
+	}
+	e := stats.Compare(logs)
+	return format.Interval(math.Exp(e.Mean), math.Exp(e.Low), math.Exp(e.High))
+}
+
+// surplus returns by how much more an arm has than another, block by block: the mean
+// with its 95 % interval.
+func (d *Data) surplus(arm, unit, base, baseUnit string) figure {
+	own, other := d.Measured[arm][unit], d.Measured[base][baseUnit]
 	var values []float64
 	for i := range min(len(own), len(other)) {
-		values = append(values, f(own[i], other[i]))
+		values = append(values, own[i]-other[i])
 	}
-	if len(values) == 0 {
-		return figure{}
-	}
-	return figureOf(values)
+	e := stats.Compare(values)
+	return figure{e.Mean, e.Low, e.High}
 }
-
-func ratio(own, base float64) float64   { return own / base }
-func surplus(own, base float64) float64 { return own - base }

@@ -29,7 +29,7 @@ func ringFigure(d *Data) string {
 	p := chart.Plot{
 		Name:  fmt.Sprintf("What a listener of %s holds after each behaviour, by the initial size", resource),
 		Width: figureWidth, Height: figureHeight,
-		X: chart.Axis{Title: "initial size", Unit: "slots", Log: true, Binary: true, Format: group},
+		X: chart.Axis{Title: "initial size", Unit: "slots", Log: true, Binary: true, Format: whole},
 		Y: chart.Axis{
 			Title: "slots of one listener of " + resource + " afterwards", Unit: "bytes", Log: true, Binary: true,
 			Format: format.Bytes,
@@ -43,7 +43,7 @@ func ringFigure(d *Data) string {
 				bytes := float64(slots * slotBytes)
 				s.Points = append(s.Points, chart.Point{
 					X: float64(initial), Y: bytes,
-					Title: fmt.Sprintf("%s, from %s slots on: %s", label, group(float64(initial)), bytesOf(bytes)),
+					Title: fmt.Sprintf("%s, from %s slots on: %s", label, whole(float64(initial)), format.Bytes(bytes)),
 				})
 			}
 		}
@@ -70,7 +70,7 @@ func keptFigure(d *Data) string {
 			f := d.figure(keptArm(name, pending), keptBytes)
 			s.Points = append(s.Points, chart.Point{
 				X: float64(pending), Y: f.median, Low: f.low, High: f.high,
-				Title: fmt.Sprintf("%s after %s: %s", name, group(float64(pending)), f.with(bytesOf)),
+				Title: fmt.Sprintf("%s after %s: %s", name, whole(float64(pending)), f.with(format.Bytes)),
 			})
 		}
 		p.Series = append(p.Series, s)
@@ -100,7 +100,7 @@ func neighboursFigure(d *Data) string {
 			f := d.figure(c.arm(name), neighboursP99)
 			s.Points = append(s.Points, chart.Point{
 				X: float64(at), Y: f.median, Low: f.low, High: f.high,
-				Title: fmt.Sprintf("%s, %s: %s", name, c.name, f.with(nanoseconds)),
+				Title: fmt.Sprintf("%s, %s: %s", name, c.name, f.with(format.Nanoseconds)),
 			})
 		}
 		p.Series = append(p.Series, s)

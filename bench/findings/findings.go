@@ -2,11 +2,12 @@
 // a page each, made from a file of measured data by a pure function.
 //
 //	recorded trace ─▶ facts ─┐
-//	arms, blocks   ─▶ measured ─▶ NAME.json ── Files ──▶ NAME.md, NAME.svg
+//	arms, blocks   ─▶ measured ─▶ NAME.json ─┬─ Files ──▶ NAME.md, NAME.svg
+//	pages/NAME.md, written by hand ──────────┘
 //
-// A page says nothing that its data does not: sentences with conclusions are
-// chosen by rules, numbers in them are computed, and the same data gives the same
-// bytes.
+// Words are a person's, numbers the data's, and the same data gives the same bytes. Each
+// conclusion is a claim that is tested against the committed data; where new data do
+// not show one, the page says so.
 //
 // Measuring goes block by block. In each, every arm is measured in a process of its
 // own, in an order of its own: either by a probe, which is this program again, or
@@ -22,6 +23,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"text/template"
 
 	"informerlab/bench/run"
 	"informerlab/bench/worker"
@@ -39,10 +41,10 @@ type Finding struct {
 	figures   func(*worker.Result) map[string]float64
 	units     []string
 	facts     func() (map[string]map[string]float64, error)
-	columns   []string // of each row of facts
-	// page returns what is filled into the page's template.
-	page   func(*Data) map[string]string
-	figure func(*Data) string // SVG
+	columns   []string                     // of each row of facts
+	words     func(*Data) template.FuncMap // what the page's template may call, beside files' own
+	claims    map[string]claim             // what it concludes, by name
+	figure    func(*Data) string           // SVG
 }
 
 // A probe is an arm that needs no pipeline.

@@ -121,11 +121,12 @@ func textOf(t *testing.T, d *Data) []byte {
 func TestPages(t *testing.T) {
 	for _, f := range All() {
 		text := textOf(t, sample(f))
-		files, err := f.Files("x.json", text)
+		files, broken, err := f.Files("x.json", text)
 		require.NoError(t, err, f.Name)
-		again, err := f.Files("x.json", text)
+		again, _, err := f.Files("x.json", text)
 		require.NoError(t, err)
 		assert.Equal(t, files, again, "the same bytes")
+		assert.NotEmpty(t, broken, "made-up data show nothing")
 		golden := filepath.Join("testdata", f.Name+".md")
 		if *rewrite {
 			require.NoError(t, replace(golden, files[f.Name+".md"]))
@@ -152,8 +153,9 @@ func TestKeptPagesFollowFromTheirData(t *testing.T) {
 			continue // it has not been measured yet
 		}
 		require.NoError(t, err)
-		files, err := f.Files(path, text)
+		files, broken, err := f.Files(path, text)
 		require.NoError(t, err)
+		assert.Empty(t, broken)
 		for name, content := range files {
 			kept, err := os.ReadFile(filepath.Join(folder, name))
 			require.NoError(t, err)
@@ -195,7 +197,7 @@ func TestBadData(t *testing.T) {
 			delete(d.Facts["pods ×20"], "comes late")
 		}),
 	} {
-		_, err := f.Files("x.json", text)
+		_, _, err := f.Files("x.json", text)
 		require.Error(t, err, want)
 		assert.Contains(t, err.Error(), want)
 		assert.True(t, strings.HasPrefix(err.Error(), "findings: "), err.Error())
@@ -206,7 +208,7 @@ func TestBadData(t *testing.T) {
 		`findings: unknown finding "ring": expected one of ring-size, never-shrinks, slow-neighbours`)
 	_, err = f.Probe("initial=5")
 	assert.ErrorContains(t, err, `no probe "initial=5"`)
-	assert.ErrorContains(t, f.Render(t.TempDir()), "ring-size.json")
+	assert.ErrorContains(t, f.Render(t.TempDir(), nil), "ring-size.json")
 }
 
 // TestMeasureResumes lets a measurement fail in its second block of three, and goes
@@ -222,9 +224,7 @@ func TestMeasureResumes(t *testing.T) {
 		Tell: func(line string) { told = append(told, line) },
 	}
 	f := &Finding{
-		Name: "ring-size", blocks: 3, page: func(*Data) map[string]string {
-			return map[string]string{"answer": "yes", "backlogs": "", "sizes": ""}
-		},
+		Name: "ring-size", blocks: 3, claims: ringClaims, words: ringWords,
 		figure: func(*Data) string { return "<svg ></svg>" },
 		probes: []probe{{name: "a"}, {name: "bb"}, {name: "ccc"}},
 		facts: func() (map[string]map[string]float64, error) {

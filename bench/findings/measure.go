@@ -72,7 +72,7 @@ func (f *Finding) Measure(ctx context.Context, o Options) (err error) {
 	if err := os.Rename(partial, filepath.Join(o.Folder, f.Name+dataSuffix)); err != nil {
 		return fmt.Errorf("findings: %w", err)
 	}
-	return f.Render(o.Folder)
+	return f.Render(o.Folder, o.Tell)
 }
 
 // begin returns the data of the blocks that there are already.
@@ -171,14 +171,15 @@ func (f *Finding) pipe(
 	return run.Execute(ctx, plan, folder)
 }
 
-// Render makes the page again from the data in a folder.
-func (f *Finding) Render(folder string) error {
+// Render makes the page again from the data in a folder, and tells which of its claims
+// they do not show.
+func (f *Finding) Render(folder string, tell func(line string)) error {
 	path := filepath.Join(folder, f.Name+dataSuffix)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("findings: %w", err)
 	}
-	files, err := f.Files(path, text)
+	files, broken, err := f.Files(path, text)
 	if err != nil {
 		return err
 	}
@@ -187,21 +188,26 @@ func (f *Finding) Render(folder string) error {
 			return err
 		}
 	}
+	for _, claim := range broken {
+		tell(fmt.Sprintf("%s: the data do not show this: %s", f.Name, claim))
+	}
 	return nil
 }
 
 // Files returns the files of the page, by name, that follow from the text of a data
-// file. path is for messages. The same text gives the same bytes.
-func (f *Finding) Files(path string, text []byte) (map[string][]byte, error) {
+// file, and the claims that the data do not show. path is for messages. The same text
+// gives the same bytes.
+func (f *Finding) Files(path string, text []byte) (files map[string][]byte, broken []string, err error) {
 	d, err := parse(path, text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if d.Finding != f.Name {
-		return nil, fmt.Errorf("findings: %s: found data of %q, expected of %q", path, d.Finding, f.Name)
+		return nil, nil, fmt.Errorf("findings: %s: found data of %q, expected of %q", path, d.Finding, f.Name)
 	}
 	if err := d.complete(f, path); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.files(f)
+	files, err = d.files(f)
+	return files, f.Broken(d), err
 }

@@ -4,14 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
+	"text/template"
 	"time"
 
+	"informerlab/bench/format"
 	"informerlab/bench/worker"
-	"informerlab/core/buffer"
-	"informerlab/core/event"
-	"informerlab/variants"
 )
 
 // The cases: four handlers on one informer, one of which does what the name says.
@@ -47,7 +44,8 @@ const (
 func slowNeighbours() *Finding {
 	return &Finding{
 		Name:   "slow-neighbours",
-		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, page: neighboursPage, figure: neighboursFigure,
+		blocks: 4, pipelines: misbehaviours, figures: neighbourFigures, words: neighbourWords,
+		claims: neighbourClaims, figure: neighboursFigure,
 		units: []string{neighboursP99, neighboursMax, generatorLate, notTold},
 	}
 }
@@ -127,96 +125,58 @@ func fates(d *Data, name string) map[string]fate {
 	return all
 }
 
-func neighboursPage(d *Data) map[string]string {
-	return map[string]string{
-		"answer": neighboursAnswer(d), "latencies": neighboursTable(d), "prices": pricesTable(d),
-		"harm": nanoseconds(harmBy), "times": strconv.Itoa(harmTimes),
+// neighbourClaims are what the page concludes.
+var neighbourClaims = map[string]claim{
+	"reference harms in a freeze only": func(d *Data) bool {
+		return slices.Equal(harms(d, "reference"), []string{"freeze"})
+	},
+	"client-go harms in a freeze only": func(d *Data) bool {
+		return d.Measured[misbehaviours[0].arm(outside)] == nil || slices.Equal(harms(d, outside), []string{"freeze"})
+	},
+	"four buffers are harmless": func(d *Data) bool {
+		for _, name := range []string{"ring", "chunked", "coalescing", "bounded:drop-oldest"} {
+			all := fates(d, name)
+			for _, c := range misbehaviours[1:] { // what the control shows is noise
+				if f, measured := all[c.name]; !measured || f.harmed || f.unsure {
+					return false
+				}
+			}
+		}
+		return true
+	},
+	"those that block harm in an overload": func(d *Data) bool {
+		return fates(d, "bounded:block")["overload"].harmed && fates(d, "bounded:block-timeout")["overload"].harmed
+	},
+}
+
+// harms returns the cases in which a buffer does harm.
+func harms(d *Data, name string) (cases []string) {
+	all := fates(d, name)
+	for _, c := range misbehaviours {
+		if all[c.name].harmed {
+			cases = append(cases, c.name)
+		}
+	}
+	return cases
+}
+
+func neighbourWords(d *Data) template.FuncMap {
+	return template.FuncMap{
+		"p99":       func(name, c string) string { return format.Nanoseconds(fates(d, name)[c].p99.median) },
+		"best":      func(c string) string { return format.Nanoseconds(fates(d, "reference")[c].best) },
+		"harm":      func() string { return format.Nanoseconds(harmBy) },
+		"harmTimes": func() int { return harmTimes },
+		"latencies": func() (string, error) { return neighboursTable(d) },
+		"prices":    func() (string, error) { return pricesTable(d) },
 	}
 }
 
-func neighboursAnswer(d *Data) string {
-	answer := "Behind client-go's buffer, " + tell(d, "reference")
-	if d.Measured[misbehaviours[0].arm(outside)] != nil {
-		answer += "; behind the real informer, " + tell(d, outside)
-	}
-	answer += ". " + harmless(d)
-	for _, name := range allBuffers {
-		if v, err := variants.Find[event.Notification](name); err == nil && v.Traits.Blocks {
-			answer += " Behind " + tell(d, name) + "."
-		}
-	}
-	return answer
-}
-
-// tell says what became of the neighbours behind a buffer.
-func tell(d *Data, name string) string {
-	var harmed, unknown []string
-	known := false
-	fates := fates(d, name)
-	for _, c := range misbehaviours[1:] {
-		switch f, measured := fates[c.name]; {
-		case !measured:
-		case f.unsure:
-			unknown = append(unknown, c.name)
-		case !f.harmed:
-			known = true
-		default:
-			harmed = append(harmed, fmt.Sprintf("%s (p99 %s, behind the best buffer %s)",
-				c.name, nanoseconds(f.p99.median), nanoseconds(f.best)))
-		}
-	}
-	said := fmt.Sprintf("`%s`, no neighbour hears later than behind the best buffer", name)
-	switch {
-	case len(harmed) > 0:
-		said = fmt.Sprintf("`%s`, neighbours hear late in %s", name, words(harmed))
-	case !known:
-		return fmt.Sprintf("`%s`, it is not known what neighbours feel: too much noise", name)
-	}
-	if len(unknown) > 0 {
-		said += fmt.Sprintf(" (not known of %s: too much noise)", words(unknown))
-	}
-	return said
-}
-
-// harmless names the buffers behind which neighbours never hear late, by what they do
-// with what waits.
-func harmless(d *Data) string {
-	var unbounded, bounded []string
-	for _, name := range patientBuffers {
-		v, err := variants.Find[event.Notification](name)
-		unharmed := err == nil // client-go itself is told of apart
-		all := fates(d, name)
-		for _, c := range misbehaviours[1:] { // what the control shows is noise
-			f, measured := all[c.name]
-			unharmed = unharmed && measured && !f.harmed && !f.unsure
-		}
-		switch {
-		case !unharmed:
-		case v.Traits.Bound == buffer.Unbounded:
-			unbounded = append(unbounded, name)
-		default:
-			bounded = append(bounded, name)
-		}
-	}
-	var all []string
-	if len(unbounded) > 0 {
-		all = append(all, words(code(unbounded...))+" (holding all that waits)")
-	}
-	if len(bounded) > 0 {
-		all = append(all, words(code(bounded...))+" (bounding it, and not telling every change)")
-	}
-	if len(all) == 0 {
-		return "No buffer measured is known to be harmless in every case."
-	}
-	return fmt.Sprintf("**Harmless in every case:** %s.", strings.Join(all, "; "))
-}
-
-func neighboursTable(d *Data) string {
+func neighboursTable(d *Data) (string, error) {
 	head := []string{"neighbours' p99"}
 	for _, c := range misbehaviours {
 		head = append(head, c.name)
 	}
-	table := [][]string{append(head, "freeze, longest")}
+	var table [][]string
 	for _, name := range allBuffers {
 		all := fates(d, name)
 		if len(all) == 0 {
@@ -225,9 +185,9 @@ func neighboursTable(d *Data) string {
 		cells := []string{"`" + name + "`"}
 		for _, c := range misbehaviours {
 			f, measured := all[c.name]
-			cell := "–"
+			cell := format.None
 			if measured {
-				cell = f.p99.with(nanoseconds)
+				cell = f.p99.with(format.Nanoseconds)
 			}
 			if measured && f.bound {
 				cell += " †"
@@ -237,36 +197,39 @@ func neighboursTable(d *Data) string {
 			}
 			cells = append(cells, cell)
 		}
-		longest := "–"
+		longest := format.None
 		if arm := misbehaviours[len(misbehaviours)-1].arm(name); d.Measured[arm] != nil {
-			longest = nanoseconds(d.figure(arm, neighboursMax).median)
+			longest = format.Nanoseconds(d.figure(arm, neighboursMax).median)
 		}
 		table = append(table, append(cells, longest))
 	}
-	return markdown(table)
+	return markdown(append(head, "freeze, longest"), table)
 }
 
 // pricesTable shows what waits at most for all handlers, and what is not told, in the
 // cases that ask most of a buffer.
-func pricesTable(d *Data) string {
+func pricesTable(d *Data) (string, error) {
 	cases := []pipeline{misbehaviours[2], misbehaviours[len(misbehaviours)-1]}
 	head := []string{"what waits, what it takes, what is not told"}
 	for _, c := range cases {
 		head = append(head, c.name+": waiting", "bytes", "not told")
 	}
-	table := [][]string{head}
+	var table [][]string
 	for _, name := range allBuffers {
 		cells := []string{"`" + name + "`"}
 		for _, c := range cases {
 			cell := func(unit string, render func(float64) string) string {
 				if d.Measured[c.arm(name)][unit] == nil {
-					return "–"
+					return format.None
 				}
 				return render(d.figure(c.arm(name), unit).median)
 			}
-			cells = append(cells, cell(mostPending, short), cell(mostBytes, bytesOf), cell(notTold, short))
+			cells = append(cells, cell(mostPending, whole), cell(mostBytes, format.Bytes),
+				cell(notTold, whole))
 		}
 		table = append(table, cells)
 	}
-	return markdown(table)
+	return markdown(head, table)
 }
+
+func whole(v float64) string { return fmt.Sprintf("%.0f", v) }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
+	"informerlab/bench/format"
 	"informerlab/bench/process"
 	"informerlab/bench/worker"
 	"informerlab/core/buffer"
@@ -38,7 +39,7 @@ func neverShrinks() *Finding {
 	f := &Finding{
 		Name:   "never-shrinks",
 		blocks: 6, facts: heldFacts, columns: []string{heldPeak, heldSlots, heldNeeded},
-		page: heldPage, figure: keptFigure,
+		words: heldWords, claims: heldClaims, figure: keptFigure,
 		units: []string{keptBytes},
 		figures: func(r *worker.Result) map[string]float64 {
 			return map[string]float64{keptBytes: float64(r.Stall.RetainedBytes)}
@@ -194,112 +195,88 @@ func held(h handler, times []time.Duration) map[string]float64 {
 	}
 }
 
-func heldPage(d *Data) map[string]string {
-	return map[string]string{
-		"answer": heldAnswer(d), "pipelines": keptByPipelines(d), "kept": keptTable(d), "held": heldTable(d),
-		"busier": strconv.Itoa(busier),
-	}
-}
-
 // little is what a buffer may keep and yet be said to keep next to nothing: a few
 // times what client-go's listeners hold at rest.
 const little = 64 << 10
 
-func heldAnswer(d *Data) string {
-	most := pendings[len(pendings)-1]
-	kept := func(name string) float64 { return d.figure(keptArm(name, most), keptBytes).median }
-	reference := kept("reference")
-	answer := fmt.Sprintf("After %s notifications have waited and are gone, client-go's ring (`reference`) keeps "+
-		"**%s** for each handler that was behind, %s for each of them", group(float64(most)), bytesOf(reference),
-		bytesOf(reference/float64(most)))
-	cost := d.gcCost("reference", most)
-	if cost.low > 0 {
-		base := d.figure(keptArm("reference", most), gcWithout).median
-		answer += fmt.Sprintf(", and every garbage collection takes %s more processor time than the %s without it",
-			nanoseconds(cost.median), nanoseconds(base))
-	} else {
-		answer += ", and what that costs a garbage collection is too little to be measured here"
-	}
-	var frugal []string
-	for _, name := range burstBuffers {
-		if kept(name) < little {
-			frugal = append(frugal, name)
-		}
-	}
-	answer += "."
-	if rows := heldRows(d); len(rows) > 0 {
-		f := d.Facts[rows[0]]
-		answer += fmt.Sprintf(" In the recorded cluster the largest ring, %s (%s), is needed for %s and held "+
-			"for as long as its handler is registered.", bytesOf(slotBytes*f[heldSlots]),
-			strings.Replace(rows[0], " ×1,", ",", 1), nanoseconds(1e9*f[heldNeeded]))
-	}
-	if len(frugal) > 0 {
-		answer += fmt.Sprintf(" %s keep less than %s after the same burst.", words(code(frugal...)), bytesOf(little))
-	}
-	return answer
+// frugal are the buffers of which the page says that they keep less than little.
+var frugal = []string{"ring", "linkedlist", "chunked", "mpsc", "spsc", "bounded:drop-oldest"}
+
+// heldClaims are what the page concludes.
+var heldClaims = map[string]claim{
+	"a collection takes longer": func(d *Data) bool { return gcCost(d, "reference").low > 0 },
+	"the largest ring is that of a late comer for events": func(d *Data) bool {
+		rows := grownRows(d, 1)
+		return len(rows) > 0 && rows[0] == factRow("events", 1)+", comes late"
+	},
+	"six buffers keep less than 64 KiB": func(d *Data) bool {
+		return !slices.ContainsFunc(frugal, func(name string) bool { return kept(d, name) >= little })
+	},
+	"pipelines with reference keep four times as much behind four handlers": func(d *Data) bool {
+		four := pipelineKept(d, stoppedFour, "reference") / pipelineKept(d, stoppedOne, "reference")
+		return four > 3 && four < 5
+	},
+	"pipelines with ring keep less than 64 KiB": func(d *Data) bool {
+		return max(pipelineKept(d, stoppedOne, "ring"), pipelineKept(d, stoppedFour, "ring")) < little
+	},
 }
 
-// gcCost returns by how much a collection is dearer with a drained buffer.
-func (d *Data) gcCost(name string, pending int) figure {
-	figures := d.Measured[keptArm(name, pending)]
-	values := slices.Clone(figures[gcWith])
-	for i := range values {
-		values[i] -= figures[gcWithout][i]
-	}
-	return figureOf(values)
+// kept returns what a buffer keeps after the largest burst.
+func kept(d *Data, name string) float64 {
+	return d.figure(keptArm(name, pendings[len(pendings)-1]), keptBytes).median
 }
 
-// keptByPipelines tells what stays in whole pipelines, client-go's too if it was
-// measured.
-func keptByPipelines(d *Data) string {
-	var all []string
-	for _, name := range []string{"reference", outside, "ring"} {
-		if d.Measured[stoppedOne+"/"+name] == nil {
-			continue
-		}
-		kept := func(stopped string) string {
-			bytes := d.paired(stopped+"/"+name, stoppedNone+"/"+name, keptBytes, surplus).median
-			if bytes < little {
-				return "less than " + bytesOf(little)
-			}
-			return bytesOf(bytes)
-		}
-		one, four := kept(stoppedOne), kept(stoppedFour)
-		if one == four {
-			four = "as much"
-		}
-		all = append(all, fmt.Sprintf("`%s` %s and %s", name, one, four))
-	}
-	return fmt.Sprintf("whole pipelines keep, after %s waited behind one stopped handler and behind four, %s:",
-		group(stopEvents), words(all))
+// pipelineKept returns what a pipeline keeps beyond what it keeps without a stop.
+func pipelineKept(d *Data, stopped, name string) float64 {
+	return d.surplus(stopped+"/"+name, keptBytes, stoppedNone+"/"+name, keptBytes).median
 }
 
-func keptTable(d *Data) string {
-	head := []string{"kept after so many waited"}
-	for _, pending := range pendings {
-		head = append(head, group(float64(pending)))
+// gcCost returns by how much a collection is dearer with the drained buffer.
+func gcCost(d *Data, name string) figure {
+	arm := keptArm(name, pendings[len(pendings)-1])
+	return d.surplus(arm, gcWith, arm, gcWithout)
+}
+
+func heldWords(d *Data) template.FuncMap {
+	largest := map[string]float64{}
+	if rows := grownRows(d, 1); len(rows) > 0 {
+		largest = d.Facts[rows[0]]
 	}
-	last := pendings[len(pendings)-1]
-	head = append(head, fmt.Sprintf("a collection after %s, more than without", group(float64(last))))
-	table := [][]string{head}
+	return template.FuncMap{
+		"kept": func(name string) string { return format.Bytes(kept(d, name)) },
+		"each": func() string { return format.Bytes(kept(d, "reference") / float64(pendings[len(pendings)-1])) },
+		"gc":   func() string { return format.Nanoseconds(gcCost(d, "reference").median) },
+		"without": func() string {
+			return format.Nanoseconds(d.figure(keptArm("reference", pendings[len(pendings)-1]), gcWithout).median)
+		},
+		"largest":  func() string { return format.Bytes(slotBytes * largest[heldSlots]) },
+		"needed":   func() string { return format.Nanoseconds(1e9 * largest[heldNeeded]) },
+		"pipeline": func(stopped, name string) string { return format.Bytes(pipelineKept(d, stopped, name)) },
+		"keptBy":   func() (string, error) { return keptTable(d) },
+		"held":     func() (string, error) { return heldTable(d) },
+	}
+}
+
+func keptTable(d *Data) (string, error) {
+	head := []string{"kept after so many waited", "1,000", "10,000", "100,000", "1,000,000",
+		"a collection after 1,000,000, more than without"}
+	var rows [][]string
 	for _, name := range burstBuffers {
 		cells := []string{"`" + name + "`"}
 		for _, pending := range pendings {
-			cells = append(cells, bytesOf(d.figure(keptArm(name, pending), keptBytes).median))
+			cells = append(cells, format.Bytes(d.figure(keptArm(name, pending), keptBytes).median))
 		}
-		table = append(table, append(cells, d.gcCost(name, last).with(nanoseconds)))
+		rows = append(rows, append(cells, gcCost(d, name).with(format.Nanoseconds)))
 	}
-	return markdown(table)
+	return markdown(head, rows)
 }
 
 // shownRings is how many rings of the recorded cluster, and of the busier one, are
 // shown.
 const shownRings = 5
 
-// heldRows returns the facts of rings that grew as recorded, the largest first and of
-// these those that are needed the shortest.
-func heldRows(d *Data) []string { return grownRows(d, 1) }
-
+// grownRows returns the facts of rings that grew, the largest first and of these those
+// that are needed the shortest.
 func grownRows(d *Data, times int) (rows []string) {
 	for row, f := range d.Facts {
 		if f[heldSlots] > buffer.InitialSlots && strings.Contains(row, factSuffix(times)+",") {
@@ -314,18 +291,19 @@ func grownRows(d *Data, times int) (rows []string) {
 	return rows
 }
 
-func heldTable(d *Data) string {
+func heldTable(d *Data) (string, error) {
 	const day = 24 * time.Hour
-	table := [][]string{{"ring", "most waiting", "held", "needed", "of a day"}}
+	var table [][]string
 	for _, times := range []int{1, busier} {
 		rows := grownRows(d, times)
 		for _, row := range rows[:min(shownRings, len(rows))] {
 			f := d.Facts[row]
 			table = append(table, []string{
-				strings.Replace(row, factSuffix(1)+",", ",", 1), group(f[heldPeak]), bytesOf(slotBytes * f[heldSlots]),
-				nanoseconds(1e9 * f[heldNeeded]), percent(f[heldNeeded] / day.Seconds()),
+				strings.Replace(row, factSuffix(1)+",", ",", 1), fmt.Sprint(int(f[heldPeak])),
+				format.Bytes(slotBytes * f[heldSlots]), format.Nanoseconds(1e9 * f[heldNeeded]),
+				format.Percent(f[heldNeeded] / day.Seconds()),
 			})
 		}
 	}
-	return markdown(table)
+	return markdown([]string{"ring", "most waiting", "held", "needed", "of a day"}, table)
 }

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
+	"informerlab/bench/format"
 	"informerlab/bench/process"
 	"informerlab/core/buffer"
 	"informerlab/core/buffer/buffertest"
@@ -46,7 +48,8 @@ const busier = 20
 func ringSize() *Finding {
 	f := &Finding{
 		Name:   "ring-size",
-		blocks: 8, facts: ringFacts, columns: []string{eventsColumn}, page: ringPage, figure: ringFigure,
+		blocks: 8, facts: ringFacts, columns: []string{eventsColumn}, words: ringWords, figure: ringFigure,
+		claims: ringClaims,
 	}
 	for _, b := range behaviours {
 		f.columns = append(f.columns, b.name)
@@ -269,93 +272,72 @@ func (s *size) meet(took, now, handOver float64, keepsUp bool) {
 	s.extra = max(s.extra, (took-now)/handOver)
 }
 
-func ringPage(d *Data) map[string]string {
+// of returns what is to be said of an initial size that is measured.
+func of(d *Data, initial int) size {
+	all, _ := sizes(d)
+	return all[slices.IndexFunc(all, func(s size) bool { return s.initial == initial })]
+}
+
+// ringClaims are what the page concludes.
+var ringClaims = map[string]claim{
+	"128 slots are enough, 64 are not": func(d *Data) bool {
+		return of(d, 128).extra < extraLimit && of(d, 64).extra >= extraLimit
+	},
+	"none that keeps up lets 128 slots grow": func(d *Data) bool { return of(d, 128).keepsUp },
+	"128 slots take less than a third of 1,024": func(d *Data) bool {
+		return 3*of(d, 128).idle < of(d, buffer.InitialSlots).idle
+	},
+}
+
+func ringWords(d *Data) template.FuncMap {
 	all, cases := sizes(d)
-	return map[string]string{
-		"answer": ringAnswer(d, all, cases), "backlogs": ringBacklogs(d), "sizes": ringSizes(d, all, cases),
+	return template.FuncMap{
+		"cases":    func() int { return cases },
+		"extra":    func(initial int) string { return format.Percent(of(d, initial).extra) },
+		"idle":     func(initial int) string { return format.Bytes(of(d, initial).idle) },
+		"saved":    func() string { return format.Bytes(500 * (of(d, buffer.InitialSlots).idle - of(d, 128).idle)) },
+		"backlogs": func() (string, error) { return ringBacklogs(d) },
+		"sizes":    func() (string, error) { return ringSizes(d, all, cases) },
 	}
-}
-
-// ringAnswer says which size is enough, by two rules.
-func ringAnswer(d *Data, all []size, cases int) string {
-	now := all[slices.IndexFunc(all, func(s size) bool { return s.initial == buffer.InitialSlots })]
-	cheap := slices.IndexFunc(all, func(s size) bool { return s.extra < extraLimit })
-	calm := slices.IndexFunc(all, func(s size) bool { return s.keepsUp })
-	s := all[cheap] // there is one, as client-go's size takes nothing beyond itself
-	enough := "**No slots are needed at first**"
-	if s.initial > 0 {
-		enough = fmt.Sprintf("**%s slots are enough**", group(float64(s.initial)))
-	}
-	answer := fmt.Sprintf("%s: in the worst of %d cases, late comers, slow handlers and stops included, the "+
-		"doublings from there on take %s more of the time to hand over the same notifications than those from %s on, "+
-		"once in a listener's life", enough, cases, percent(s.extra), group(float64(now.initial)))
-	if cheap > 0 {
-		answer += fmt.Sprintf("; with %s it is %s", group(float64(all[cheap-1].initial)), percent(all[cheap-1].extra))
-	}
-	switch {
-	case calm >= 0 && all[calm].initial > s.initial:
-		s = all[calm]
-		answer += fmt.Sprintf(". %s are so many that in the recorded cluster no handler which keeps up lets the "+
-			"ring grow", group(float64(s.initial)))
-	case calm >= 0:
-		answer += ". In the recorded cluster no handler which keeps up lets such a ring grow"
-	default:
-		answer += ". All rings measured grow behind some handler that keeps up there"
-	}
-	return answer + fmt.Sprintf("; a listener at rest then holds %s, against %s with client-go's %s slots: "+
-		"%s for 500 listeners.", bytesOf(s.idle), bytesOf(now.idle), group(float64(now.initial)),
-		saving(500*(now.idle-s.idle)))
-}
-
-// saving says in words what a difference in bytes is.
-func saving(bytes float64) string {
-	switch {
-	case bytes > 0:
-		return bytesOf(bytes) + " less"
-	case bytes < 0:
-		return bytesOf(-bytes) + " more"
-	}
-	return "the same"
 }
 
 // shownResources is how many resources have a row of their own.
 const shownResources = 5
 
 // ringBacklogs shows the most that waits in rings.
-func ringBacklogs(d *Data) string {
+func ringBacklogs(d *Data) (string, error) {
 	head := []string{"most in the ring → slots"}
 	for _, b := range behaviours {
 		head = append(head, b.name)
 	}
-	table := [][]string{head}
-	resources := byEvents(d)
-	row := func(name string, most func(column string) float64) {
-		cells := []string{name}
-		for _, b := range behaviours {
-			backlog := most(b.name)
-			_, slots := grown(16, int(backlog))
-			cells = append(cells, fmt.Sprintf("%s → %s", group(backlog), group(float64(slots))))
-		}
-		table = append(table, cells)
-	}
+	var rows [][]string
 	for _, times := range []int{1, busier} {
 		suffix := ""
 		if times > 1 {
 			suffix = fmt.Sprintf(", ×%d", times)
 		}
-		for _, r := range resources[:min(shownResources, len(resources))] {
-			row(r+suffix, func(column string) float64 { return d.Facts[factRow(r, times)][column] })
+		resources := byEvents(d)
+		groups := slices.Collect(slices.Chunk(resources[:min(shownResources, len(resources))], 1))
+		if rest := resources[len(groups):]; len(rest) > 0 {
+			groups = append(groups, rest)
 		}
-		if rest := resources[min(shownResources, len(resources)):]; len(rest) > 0 {
-			row(fmt.Sprintf("the most of %d others%s", len(rest), suffix), func(column string) (most float64) {
-				for _, r := range rest {
-					most = max(most, d.Facts[factRow(r, times)][column])
+		for _, group := range groups {
+			cells := []string{group[0] + suffix}
+			if len(group) > 1 {
+				cells[0] = fmt.Sprintf("the most of %d others%s", len(group), suffix)
+			}
+			for _, b := range behaviours {
+				most := 0
+				for _, r := range group {
+					most = max(most, int(d.Facts[factRow(r, times)][b.name]))
 				}
-				return most
-			})
+				_, slots := grown(16, most)
+				cells = append(cells, fmt.Sprintf("%d → %d", most, slots))
+			}
+			rows = append(rows, cells)
 		}
 	}
-	return markdown(table)
+	return markdown(head, rows)
 }
 
 // byEvents returns the resources of the facts, those with most events first.
@@ -376,34 +358,27 @@ func byEvents(d *Data) (resources []string) {
 }
 
 // ringSizes shows what each initial size costs.
-func ringSizes(d *Data, all []size, cases int) string {
+func ringSizes(d *Data, all []size, cases int) (string, error) {
 	head := []string{
 		"initial slots", "at rest, one listener", "100 listeners", fmt.Sprintf("must grow, of %d", cases),
-		"all doublings, worst case", "beyond those from 1,024",
+		"all doublings, worst case", "beyond those from 1,024", "keeps up", "burst of 64", "burst of 1,024",
+		"burst of 16,384",
 	}
-	for _, burst := range bursts {
-		name := "burst of " + group(float64(burst))
-		if burst == 1 {
-			name = "keeps up"
-		}
-		head = append(head, name+", × of 1,024")
-	}
-	table := [][]string{head}
+	var rows [][]string
 	for _, s := range all {
 		cells := []string{
-			group(float64(s.initial)), bytesOf(s.idle), bytesOf(100 * s.idle), strconv.Itoa(s.outgrown),
-			nanoseconds(s.longest), percent(s.extra),
+			strconv.Itoa(s.initial), format.Bytes(s.idle), format.Bytes(100 * s.idle), strconv.Itoa(s.outgrown),
+			format.Nanoseconds(s.longest), format.Percent(s.extra),
 		}
 		for _, burst := range bursts {
-			own := d.figure(burstArm(s.initial, burst), perNotification)
-			if s.initial == buffer.InitialSlots {
-				cells = append(cells, nanoseconds(own.median))
-				continue
+			arm, now := burstArm(s.initial, burst), burstArm(buffer.InitialSlots, burst)
+			if arm == now {
+				cells = append(cells, format.Nanoseconds(d.figure(arm, perNotification).median))
+			} else {
+				cells = append(cells, d.ratio(arm, now, perNotification))
 			}
-			r := d.paired(burstArm(s.initial, burst), burstArm(buffer.InitialSlots, burst), perNotification, ratio)
-			cells = append(cells, fmt.Sprintf("%.2f [%.2f, %.2f]", r.median, r.low, r.high))
 		}
-		table = append(table, cells)
+		rows = append(rows, cells)
 	}
-	return markdown(table)
+	return markdown(head, rows)
 }

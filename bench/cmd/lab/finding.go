@@ -44,7 +44,7 @@ func (l *lab) finding(ctx context.Context, args []string) error {
 	}
 	if *render {
 		for _, f := range chosen {
-			if err := f.Render(*out); err != nil {
+			if err := f.Render(*out, l.tell); err != nil {
 				return usage{err}
 			}
 		}
@@ -107,6 +107,8 @@ func (l *lab) findingOptions(ctx context.Context, peersProgram string) (o findin
 			}
 			return arms(buffers, outside)
 		},
-		Tell: func(line string) { fmt.Fprintf(l.errOut, "lab: %s\n", line) },
+		Tell: l.tell,
 	}, nil
 }
+
+func (l *lab) tell(line string) { fmt.Fprintf(l.errOut, "lab: %s\n", line) }
