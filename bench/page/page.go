@@ -21,6 +21,7 @@ import (
 	"io"
 
 	"informerlab/bench/chart"
+	"informerlab/bench/format"
 	"informerlab/bench/judge"
 	"informerlab/bench/report"
 	"informerlab/bench/worker"
@@ -43,7 +44,7 @@ type view struct {
 	Commands            []command
 	Fitness             []string
 	Unfit               string
-	Controls            []controlView
+	Controls            template.HTML
 	Winners             []winnerView
 	Swatches            []swatch
 	Arms                []armView
@@ -73,12 +74,6 @@ type panel struct {
 	Wide  bool
 }
 
-// A controlView is a comparison whose outcome is known.
-type controlView struct {
-	Name, Expected, Found string
-	Fine                  bool
-}
-
 // Write writes the page of a run. links are the files of the run's folder that it may
 // link to: see Links. Any number of goroutines may call it. Errors are those of the
 // writer.
@@ -95,11 +90,16 @@ func Write(w io.Writer, j *judge.Judged, links []string) error {
 	if j.Sided && len(j.Rows) > 0 {
 		v.Unfit = j.Unfit()
 	}
+	controls := format.Table{Head: []string{"control", "expected", "found", ""}}
 	for i := range j.Controls {
-		c := &j.Controls[i]
+		c, mark := &j.Controls[i], "✓ as expected"
+		if !c.Passed {
+			mark = "✗ not as expected"
+		}
 		name := fmt.Sprintf("%s · %s, %s, %s", c.Known(), c.Workload, c.Buffer, worker.UnitOf(c.Unit).Meaning)
-		v.Controls = append(v.Controls, controlView{name, c.Expected, c.Found(), c.Passed})
+		controls.Add(name, c.Expected, c.Found(), mark)
 	}
+	v.Controls = controls.HTML()
 	if report.Bounds(j) {
 		v.Bounds = report.BoundLegend
 	}

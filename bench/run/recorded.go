@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"informerlab/bench/worker"
 )
 
 // Recorded is a run as its folder keeps it. It is for reading only.
@@ -54,18 +52,9 @@ type Slice struct {
 	// Steal, Pressure and Others are shares of the timed window, from 0 to 1 and
 	// negative where not known: see worker.Result.
 	Steal, Pressure, Others float64
-	Values                  map[string]float64 // metrics by unit
-}
-
-// Bounds returns between which values a metric lies: equal ones, unless the run has
-// a lower bound of it, as of latencies where the generator was late. It returns
-// false if the metric was not measured.
-func (s *Slice) Bounds(unit string) (lower, upper float64, measured bool) {
-	upper, measured = s.Values[unit]
-	if lower, bounded := s.Values[worker.LowerOf(unit)]; bounded {
-		return lower, upper, measured
-	}
-	return upper, upper, measured
+	// Values are metrics by unit. Of a latency whose generator was late they have the lower
+	// bound too, under worker.LowerOf its unit.
+	Values map[string]float64
 }
 
 // A Latency is the histogram of a row, in nanoseconds from the intended time.

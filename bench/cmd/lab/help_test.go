@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,15 +18,17 @@ func TestHelp(t *testing.T) {
 	all := execute(t, folder, "help")
 	require.Zero(t, all.status)
 	for _, c := range commands() {
-		hidden := c.group == ""
-		assert.Equal(t, !hidden, strings.Contains(all.out, "\n  "+c.name+" "), c.name)
-		assert.True(t, strings.HasSuffix(c.about, ".") || strings.Contains(c.about, ".\n\n  lab ") ||
-			strings.Contains(c.about, ".\n\n  kubectl "), "%s: sentences, then examples", c.name)
-		for _, args := range [][]string{{"help", c.name}, {c.name, "-h"}, {c.name, "--help"}} {
+		hidden := c.Group == ""
+		require.NotNil(t, c.run, c.Name)
+		assert.True(t, hidden || slices.Contains(groups, c.Group), c.Name)
+		assert.Equal(t, !hidden, strings.Contains(all.out, "\n  "+c.Name+" "), c.Name)
+		assert.True(t, strings.HasSuffix(c.About, ".") || strings.Contains(c.About, ".\n\n  lab ") ||
+			strings.Contains(c.About, ".\n\n  kubectl "), "%s: sentences, then examples", c.Name)
+		for _, args := range [][]string{{"help", c.Name}, {c.Name, "-h"}, {c.Name, "--help"}} {
 			words := strings.Fields(strings.Join(args, " "))
 			got := execute(t, folder, words...)
 			assert.Zero(t, got.status, words)
-			assert.Contains(t, got.out, "usage: lab "+c.name)
+			assert.Contains(t, got.out, "usage: lab "+c.Name)
 			assert.Contains(t, got.out, "The exit status is 0;")
 			assert.Empty(t, got.errOut, words)
 		}

@@ -89,7 +89,7 @@ func (l *lab) main(ctx context.Context) int {
 // find returns the command that begins a command line, and what follows its name.
 func find(args []string) (c command, rest []string, found bool) {
 	for _, c := range commands() {
-		if words := strings.Fields(c.name); len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+		if words := strings.Fields(c.Name); len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
 			return c, args[len(words):], true
 		}
 	}
@@ -103,18 +103,18 @@ func (l *lab) dispatch(ctx context.Context) error {
 	args := l.argv
 	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 		if args = args[1:]; len(args) == 0 {
-			return l.help("", groups...)
+			return l.help("")
 		}
 		args = append(slices.Clone(args), "-h")
 	}
 	c, rest, found := find(args)
 	if !found && args[0] == "trace" && len(args) > 1 && strings.HasPrefix(args[1], "-h") {
-		return l.help("trace ", toLoad)
+		return l.help("trace ")
 	}
 	if !found {
 		return unknown(args)
 	}
-	if c.name == "worker" {
+	if c.Name == "worker" {
 		return c.run(l, ctx, rest) // it ends with its input; a signal ends it at once
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -134,20 +134,21 @@ func unknown(args []string) error {
 	}
 	var names []string
 	for _, c := range commands() {
-		names = append(names, c.name)
+		names = append(names, c.Name)
 	}
 	return usagef("unknown command %q%s", asked, suggestion(asked, names, where))
 }
 
-// help lists the commands by task, of some groups, whose names begin with a prefix.
-func (l *lab) help(prefix string, groups ...string) error {
+// help lists the commands whose names begin with a prefix, by task.
+func (l *lab) help(prefix string) error {
 	var text strings.Builder
 	text.WriteString("lab measures listener buffers inside a whole informer pipeline.\n\nusage: lab COMMAND [flags]\n")
 	for _, group := range groups {
-		fmt.Fprintf(&text, "\n%s\n", group)
+		heading := "\n" + group + "\n"
 		for _, c := range commands() {
-			if c.group == group && strings.HasPrefix(c.name, prefix) {
-				fmt.Fprintf(&text, "  %-20s%s\n", c.name, c.summary)
+			if c.Group == group && strings.HasPrefix(c.Name, prefix) {
+				fmt.Fprintf(&text, "%s  %-20s%s\n", heading, c.Name, c.Summary)
+				heading = ""
 			}
 		}
 	}
@@ -183,8 +184,8 @@ func (l *lab) parse(flags *flag.FlagSet, args []string, operands int) error {
 // usage writes what a command does, with its flags.
 func (l *lab) usage(flags *flag.FlagSet, w io.Writer) {
 	c, _, _ := find(strings.Fields(flags.Name()))
-	about, examples, _ := strings.Cut(c.about, "\n\n")
-	fmt.Fprintf(w, "usage: %s\n\n%s\n", strings.TrimSpace("lab "+c.name+" [flags] "+c.operands), about)
+	about, examples, _ := strings.Cut(c.About, "\n\n")
+	fmt.Fprintf(w, "usage: %s\n\n%s\n", strings.TrimSpace("lab "+c.Name+" [flags] "+c.Operands), about)
 	any := false
 	flags.VisitAll(func(*flag.Flag) { any = true })
 	if any {
