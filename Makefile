@@ -16,7 +16,7 @@ bench: ## measure reference, ring and client-go under the default workloads (4 m
 	@scripts/build
 	@.build/lab run $(ARGS)
 
-bench-quick: ## the same in half a minute, with fewer workloads and less sharply
+bench-quick: ## the same in half a minute, with fewer workloads and wider intervals
 	@scripts/build
 	@.build/lab run -suite quick $(ARGS)
 
@@ -25,7 +25,7 @@ bench-full: ## every figure of the report, in 9 minutes; killed, lab resume goes
 	@.build/lab run -suite full $(ARGS)
 
 # Make turns every failure into its own status 2: scripts/compare tells them apart.
-compare: ## fail if the working tree is slower than BASE, a git ref (3 to 5 minutes)
+compare: ## fail if the working tree is slower than BASE, a git ref (3 to 4 minutes)
 	@scripts/compare $(BASE) $(ARGS)
 
 micro: ## measure every buffer and the best Go queues alone, operation by operation
@@ -44,7 +44,7 @@ report: ## make the front page of all runs on this machine, and their history
 	@scripts/build lab
 	@.build/lab index $(ARGS)
 
-mutants: ## slow down 14 places and see whether flame graphs name them (3 minutes)
+mutants: ## slow down 14 places and see whether flame graphs name them (3 to 4 minutes)
 	@scripts/build lab
 	@.build/lab mutants $(ARGS)
 
@@ -52,10 +52,10 @@ overhead: ## measure what the lab itself costs: lab on against lab off
 	@scripts/build lab
 	@.build/lab overhead $(ARGS)
 
-verify: ## run the concurrent packages 20 times, with the race detector, on 1, 2 and 4 processors
+verify: ## run concurrent packages 20 times, race detector on, on 1, 2, 4 processors (25 minutes)
 	scripts/verify
 
-fidelity: ## compare our calls with the real client-go's over 20,000 random histories
+fidelity: ## compare our calls with the real client-go's over 20,000 random histories (2 to 3 minutes)
 	cd bench/peers && go test -timeout 60m ./fidelity -histories 20000 $(ARGS)
 
 lint: ## gofmt, go vet, staticcheck

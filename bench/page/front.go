@@ -19,6 +19,7 @@ import (
 // An Entry is what the front page tells of a run: a line of results/history.jsonl.
 type Entry struct {
 	Folder  string    `json:"folder"`
+	Tag     string    `json:"tag,omitempty"`
 	Started time.Time `json:"started"`
 	Commit  string    `json:"commit"`
 	// Machine is its fingerprint: what figures must share to be compared over time.
@@ -48,8 +49,8 @@ func Summarize(j *judge.Judged) Entry {
 	m := &j.Run.Manifest
 	e := &m.Environment
 	entry := Entry{
-		Folder: d.folder, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status, Fit: !j.Sided || j.Fit(),
-		Machine: e.Fingerprint(), Verdict: d.verdict(),
+		Folder: d.folder, Tag: m.Tag, Started: m.Started.UTC(), Commit: e.ShortCommit(), Status: m.Status,
+		Fit: !j.Sided || j.Fit(), Machine: e.Fingerprint(), Verdict: d.verdict(),
 	}
 	if e.Dirty {
 		entry.Commit += "+"

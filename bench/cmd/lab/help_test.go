@@ -121,6 +121,14 @@ func TestPrivateRuns(t *testing.T) {
 	require.Zero(t, execute(t, folder, "index").status)
 	assert.Contains(t, text("local.html"), filepath.Base(folders[1]))
 	assert.NoFileExists(t, filepath.Join(folder, "results", "index.html"))
+	old := `{"folder":"20200101T000000Z-old","tag":"first"}` + "\n" // its folder is gone
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "results", "history.jsonl"), []byte(old), 0o666))
+	require.Zero(t, execute(t, folder, "index").status)
+	for _, shown := range []string{"20200101T000000Z-old<br/>first", filepath.Base(folders[0]) + "</a><br/>public",
+		filepath.Base(folders[1]) + "</a><br/>private"} {
+		assert.Contains(t, text("local.html"), shown)
+	}
+	assert.Equal(t, old, text("history.jsonl"), "only -public writes it")
 	got := execute(t, folder, "index", "-public")
 	require.Zero(t, got.status, got.errOut)
 	for _, name := range []string{"index.html", "history.jsonl"} {

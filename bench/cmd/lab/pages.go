@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,9 @@ const (
 	tableName   = "table.txt"
 	publicName  = "index.html"
 	historyName = "history.jsonl" // of the public front page
-	localName   = "local.html"    // with local.jsonl
+	localName   = "local.html"
+
+	localHistoryName = "local.jsonl"
 )
 
 // savePages makes what is made of a run: table, summary and page. It returns the path of
@@ -89,15 +92,13 @@ func (l *lab) index(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	name := localName
 	if *public {
-		name = publicName
 		if all, err = tracked(ctx, *out, all); err != nil {
 			return err
 		}
 	}
-	path := filepath.Join(*out, name)
-	if err := writeIndex(path, all); err != nil {
+	path, err := writeIndex(*out, *public, all)
+	if err != nil {
 		return err
 	}
 	if *readme != "" {
@@ -122,56 +123,62 @@ func tracked(ctx context.Context, out string, all []*run.Recorded) ([]*run.Recor
 	}), nil
 }
 
-// writeIndex adds runs to the history beside a front page, and makes both.
-func writeIndex(path string, all []*run.Recorded) error {
-	history := strings.TrimSuffix(path, filepath.Ext(path)) + ".jsonl"
-	if filepath.Base(path) == publicName {
-		history = filepath.Join(filepath.Dir(path), historyName)
+// writeIndex adds runs to a history, and makes it and the front page of it. The local
+// history begins with the public one. Of two entries of a run the later one counts.
+func writeIndex(parent string, public bool, all []*run.Recorded) (path string, err error) {
+	name, histories := localName, []string{historyName, localHistoryName}
+	if public {
+		name, histories = publicName, histories[:1]
 	}
-	entries, err := readHistory(history)
-	if err != nil {
-		return err
+	history := map[string]page.Entry{} // by folder
+	for _, name := range histories {
+		if err := readHistory(filepath.Join(parent, name), history); err != nil {
+			return "", err
+		}
 	}
 	for _, r := range all {
 		if entry := page.Summarize(judge.Of(r, "")); r.Manifest.Status == "complete" && len(r.Slices) > 0 {
-			entries = slices.DeleteFunc(entries, func(e page.Entry) bool { return e.Folder == entry.Folder })
-			entries = append(entries, entry)
+			history[entry.Folder] = entry
 		}
 	}
-	for i := range entries {
-		_, err := os.Stat(filepath.Join(filepath.Dir(path), entries[i].Folder, pageName))
-		entries[i].Page = err == nil
+	var entries []page.Entry
+	for _, folder := range slices.Sorted(maps.Keys(history)) {
+		entry := history[folder]
+		_, err := os.Stat(filepath.Join(parent, folder, pageName))
+		entry.Page = err == nil
+		entries = append(entries, entry)
 	}
-	slices.SortFunc(entries, func(a, b page.Entry) int { return strings.Compare(a.Folder, b.Folder) })
 	var lines, front bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	for _, e := range entries {
 		if err := encoder.Encode(e); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if err := page.Front(&front, entries); err != nil {
-		return err
+		return "", err
 	}
-	return errors.Join(run.Replace(history, lines.Bytes()), run.Replace(path, front.Bytes()))
+	path = filepath.Join(parent, name)
+	kept := filepath.Join(parent, histories[len(histories)-1])
+	return path, errors.Join(run.Replace(kept, lines.Bytes()), run.Replace(path, front.Bytes()))
 }
 
 // readHistory reads a line per run, of which there may be none yet.
-func readHistory(path string) (entries []page.Entry, err error) {
+func readHistory(path string, history map[string]page.Entry) error {
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, usage{err}
+		return usage{err}
 	}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for number := 1; lines.Scan(); number++ {
 		var e page.Entry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return nil, usagef("index: %s:%d: %w", path, number, err)
+			return usagef("index: %s:%d: %w", path, number, err)
 		}
-		entries = append(entries, e)
+		history[e.Folder] = e
 	}
-	return entries, lines.Err()
+	return lines.Err()
 }
 
 // readmeText returns the text of a README with the table of a run.
