@@ -66,7 +66,7 @@ func contestant[T any](v variants.Variant[T]) Contestant[T] {
 }
 
 // find returns the contestant of that name, or of the catalogue one with other
-// options or a bound.
+// options or a bound. All else is ErrInput.
 func find[T any](all []Contestant[T], spec string) (Contestant[T], error) {
 	var names []string
 	for _, c := range all {
@@ -77,11 +77,11 @@ func find[T any](all []Contestant[T], spec string) (Contestant[T], error) {
 	}
 	v, err := variants.Find[T](spec)
 	if err != nil && !strings.Contains(spec, ":") {
-		return Contestant[T]{}, fmt.Errorf("micro: no buffer is named %q: there are %s",
-			spec, strings.Join(names, ", "))
+		return Contestant[T]{}, fmt.Errorf("micro: %w: no buffer is named %q: there are %s",
+			ErrInput, spec, strings.Join(names, ", "))
 	}
 	if err != nil {
-		return Contestant[T]{}, fmt.Errorf("micro: %w", err)
+		return Contestant[T]{}, fmt.Errorf("micro: %w: %w", ErrInput, err)
 	}
 	return contestant(v), nil
 }

@@ -2,8 +2,8 @@ package micro
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"flag"
 	"strings"
 	"testing"
 
@@ -129,22 +129,18 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
-// run measures what a command line asks for.
-func run(args ...string) (string, error) {
-	flags := flag.NewFlagSet("micro", flag.ContinueOnError)
-	var p Plan
-	p.Define(flags)
-	if err := flags.Parse(args); err != nil {
-		panic(err)
-	}
+// run measures a plan. What it leaves out is as lab micro has it.
+func run(p Plan) (string, error) {
+	p.Item, p.Base = cmp.Or(p.Item, "any"), "reference"
 	var out bytes.Buffer
 	err := p.Run(context.Background(), &out, nil)
 	return out.String(), err
 }
 
 func TestTable(t *testing.T) {
-	out, err := run("-measure", "Footprint", "-buffers", "reference,ring",
-		"-buffers", "bounded:drop-oldest,cap=7", "-rounds", "2")
+	out, err := run(Plan{
+		Match: "Footprint", Buffers: []string{"reference", "ring", "bounded:drop-oldest,cap=7"}, Rounds: 2,
+	})
 	require.NoError(t, err)
 	lines := strings.Split(out, "\n")
 	assert.Regexp(t, `^Footprint/item=any +B/queue +vs reference`, lines[0])
@@ -155,24 +151,24 @@ func TestTable(t *testing.T) {
 }
 
 func TestRaw(t *testing.T) {
-	out, err := run("-raw", "-measure", "Footprint", "-item", "notification", "-buffers", "ring", "-rounds", "3")
+	out, err := run(Plan{Raw: true, Match: "Footprint", Item: "notification", Buffers: []string{"ring"}, Rounds: 3})
 	require.NoError(t, err)
 	assert.Equal(t, 3, strings.Count(out, "BenchmarkFootprint/buffer=ring/item=notification 256 "))
 }
 
-func TestWrongCommandLines(t *testing.T) {
-	for args, want := range map[string]string{
-		"-measure (":                         "missing closing )",
-		"-measure Nothing":                   `no measurement matches "Nothing"`,
-		"-buffers rink":                      `no buffer is named "rink"`,
-		"-buffers bounded:drop-oldest,cap=0": "cap must be a number from 1 on",
-		"-rounds 0":                          "0 rounds: expected at least 1",
-		"-item int":                          `unknown item "int": expected any or notification`,
+func TestWrongPlans(t *testing.T) {
+	for want, p := range map[string]Plan{
+		"missing closing )":                                {Match: "(", Rounds: 1},
+		`no measurement matches "Nothing"`:                 {Match: "Nothing", Rounds: 1},
+		`no buffer is named "rink"`:                        {Buffers: []string{"rink"}, Rounds: 1},
+		"cap must be a number from 1 on":                   {Buffers: []string{"bounded:drop-oldest,cap=0"}, Rounds: 1},
+		"0 rounds: expected at least 1":                    {},
+		`unknown item "int": expected any or notification`: {Item: "int", Rounds: 1},
 	} {
-		out, err := run(strings.Fields(args)...)
-		require.ErrorIs(t, err, ErrInput, args)
-		assert.ErrorContains(t, err, want, args)
-		assert.Empty(t, out, args)
+		out, err := run(p)
+		require.ErrorIs(t, err, ErrInput, want)
+		assert.ErrorContains(t, err, want)
+		assert.Empty(t, out, want)
 	}
 	assert.Contains(t, Names(), "Stream/producers=4/batch=64")
 }

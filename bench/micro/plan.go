@@ -3,17 +3,15 @@ package micro
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"regexp"
 	"runtime"
-	"strings"
 
 	"informerlab/core/event"
 )
 
-// A Plan says what to measure. Define sets what is measured by default.
+// A Plan says what to measure. lab micro hands it to the worker of bench/peers as JSON.
 type Plan struct {
 	Match   string   // a regular expression that names of measurements must match
 	Buffers []string // contestants, with options; none = all
@@ -24,38 +22,12 @@ type Plan struct {
 	Seed    uint64   // of the orders of the rounds
 }
 
-// Define defines the flags of a plan. After an error of theirs nothing is measured.
-func (p *Plan) Define(flags *flag.FlagSet) {
-	flags.StringVar(&p.Match, "measure", "", "`regexp` that names of measurements must match: "+
-		strings.Join(Names(), ", "))
-	flags.Var((*specs)(&p.Buffers), "buffers", "`name,name`, repeatable, one with options alone; none = all")
-	flags.StringVar(&p.Item, "item", boxed.name, "`type` of items: any (16 bytes) or notification (48)")
-	flags.IntVar(&p.Rounds, "rounds", 9, "`number` of runs of each contestant")
-	flags.StringVar(&p.Base, "base", "reference", "`name` of the contestant to compare with")
-	flags.BoolVar(&p.Raw, "raw", false, "print every run in the Go benchmark format instead of tables")
-	flags.Uint64Var(&p.Seed, "seed", 1, "`number` that decides the orders of the rounds")
-}
-
 // Names returns the names of all measurements.
 func Names() (names []string) {
 	for _, m := range measurements[any]() {
 		names = append(names, m.name())
 	}
 	return names
-}
-
-// specs collects contestants: a list, or one whose options hold commas.
-type specs []string
-
-func (s *specs) String() string { return strings.Join(*s, ",") }
-
-func (s *specs) Set(value string) error {
-	named := []string{value}
-	if !strings.Contains(value, ":") {
-		named = strings.Split(value, ",")
-	}
-	*s = append(*s, named...)
-	return nil
 }
 
 // ErrInput marks what was asked for and cannot be measured.
@@ -90,7 +62,7 @@ func measureAll[T any](
 		for _, spec := range p.Buffers {
 			found, err := find(all, spec)
 			if err != nil {
-				return fmt.Errorf("%w: %w", ErrInput, err)
+				return err
 			}
 			chosen = append(chosen, found)
 		}

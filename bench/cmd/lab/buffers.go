@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -56,13 +57,13 @@ func findPeers(ctx context.Context, path string) *peers {
 
 // neededPeers is findPeers; if somebody has named the program, it is an error that it has
 // nothing.
-func neededPeers(ctx context.Context, command, path string) (*peers, error) {
+func neededPeers(ctx context.Context, path string) (*peers, error) {
 	if path == "" {
-		return nil, usagef("%s: -peers is empty: expected a program", command)
+		return nil, usagef("-peers is empty: expected a program")
 	}
 	p := findPeers(ctx, path)
 	if p.missing != "" && path != peersPath {
-		return nil, usagef("%s: -peers %s: %s", command, path, p.missing)
+		return nil, usagef("-peers %s: %s", path, p.missing)
 	}
 	return p, nil
 }
@@ -75,27 +76,24 @@ func (p *peers) command() []string {
 	return []string{path}
 }
 
-// buffersFlag collects the contestants of -buffers: a list, or one whose options
-// hold commas.
-type buffersFlag []string
-
-func (b *buffersFlag) String() string { return strings.Join(*b, ",") }
-
-func (b *buffersFlag) Set(value string) error {
-	specs := []string{value}
-	if !strings.Contains(value, ":") {
-		specs = strings.Split(value, ",")
-	}
-	for _, spec := range specs {
-		if spec == "" {
-			return errors.New("a name is empty")
+// buffersFlag defines -buffers: a list, or one buffer whose options hold commas.
+func buffersFlag(flags *flag.FlagSet, buffers *[]string, none string) {
+	flags.Func("buffers", "`name,name`, repeatable, one with options alone; none = "+none, func(value string) error {
+		specs := []string{value}
+		if !strings.Contains(value, ":") {
+			specs = strings.Split(value, ",")
 		}
-		if slices.Contains(*b, spec) {
-			return fmt.Errorf("%s is named twice", spec)
+		for _, spec := range specs {
+			if spec == "" {
+				return errors.New("a name is empty")
+			}
+			if slices.Contains(*buffers, spec) {
+				return fmt.Errorf("%s is named twice", spec)
+			}
+			*buffers = append(*buffers, spec)
 		}
-		*b = append(*b, spec)
-	}
-	return nil
+		return nil
+	})
 }
 
 // available returns those of a suite's buffers that there are: outside ones may not
@@ -180,28 +178,26 @@ func newline(w io.Writer) error {
 	return err
 }
 
-func (l *lab) list(ctx context.Context, args []string) error {
-	flags := newFlags("list")
+func (l *lab) list(flags *flag.FlagSet) action {
 	path := flags.String("peers", peersPath, "`program` that serves outside contestants")
-	if err := l.parse(flags, args, 0); err != nil {
-		return err
-	}
-	if err := errors.Join(listBuffers(l.out, findPeers(ctx, *path)), newline(l.out)); err != nil {
-		return err
-	}
-	workloads := format.Table{Head: []string{
-		"WORKLOAD", "CHECKED AFTER EVERY RUN: WHAT EVERY HANDLER WAS TOLD, ITS ACCOUNT, AND THE CACHE",
-	}}
-	for _, known := range loadgen.Workloads() {
-		workloads.Add(known.Name, known.Summary)
-	}
-	workloads.Add("", "lab describe W tells the options of one; -workload takes a file of your own, too")
-	suites := format.Table{}
-	for _, suite := range run.Suites {
-		suites.Add("SUITE "+suite.Name, suite.Summary+": "+strings.Join(suite.Buffers, ", "))
-		for _, workload := range suite.Workloads() {
-			suites.Add("", workload.String())
+	return func(ctx context.Context) error {
+		if err := errors.Join(listBuffers(l.out, findPeers(ctx, *path)), newline(l.out)); err != nil {
+			return err
 		}
+		workloads := format.Table{Head: []string{
+			"WORKLOAD", "CHECKED AFTER EVERY RUN: WHAT EVERY HANDLER WAS TOLD, ITS ACCOUNT, AND THE CACHE",
+		}}
+		for _, known := range loadgen.Workloads() {
+			workloads.Add(known.Name, known.Summary)
+		}
+		workloads.Add("", "lab describe W tells the options of one; -workload takes a file of your own, too")
+		suites := format.Table{}
+		for _, suite := range run.Suites {
+			suites.Add("SUITE "+suite.Name, suite.Summary+": "+strings.Join(suite.Buffers, ", "))
+			for _, workload := range suite.Workloads() {
+				suites.Add("", workload.String())
+			}
+		}
+		return errors.Join(workloads.Text(l.out), newline(l.out), suites.Text(l.out))
 	}
-	return errors.Join(workloads.Text(l.out), newline(l.out), suites.Text(l.out))
 }

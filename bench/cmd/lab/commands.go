@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	_ "embed" // for the texts of commands
+	"flag"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -15,7 +18,24 @@ type command struct {
 	Operands string
 	Summary  string // a line of lab help
 	About    string // full sentences, then examples
-	run      func(l *lab, ctx context.Context, args []string) error
+	define   func(l *lab, flags *flag.FlagSet) action
+}
+
+// An action does what a command line asks for, once it has been parsed. Errors of usage
+// get the command's name from who calls it.
+type action func(ctx context.Context) error
+
+// operands returns how many operands there may be, of a list as [RUN] or NAME….
+func (c *command) operands() (least, most int) {
+	for _, operand := range strings.Fields(c.Operands) {
+		if most++; !strings.HasPrefix(operand, "[") {
+			least++
+		}
+		if strings.Contains(operand, "…") {
+			most = math.MaxInt
+		}
+	}
+	return least, most
 }
 
 // The groups of lab help, in its order.
@@ -32,7 +52,7 @@ func commands() []command {
 	if err := toml.Unmarshal(commandTexts, &texts); err != nil {
 		panic(fmt.Sprintf("commands.toml: %v", err)) // a mistake in this package
 	}
-	functions := map[string]func(*lab, context.Context, []string) error{
+	functions := map[string]func(*lab, *flag.FlagSet) action{
 		"run": (*lab).run, "resume": (*lab).resume, "replay": (*lab).replay, "micro": (*lab).micro,
 		"finding": (*lab).finding, "compare": (*lab).compare, "gate": (*lab).gate, "diff": (*lab).diff,
 		"runs": (*lab).runs, "show": (*lab).show, "report": (*lab).report, "flame": (*lab).flame,
@@ -42,7 +62,7 @@ func commands() []command {
 		"busy": (*lab).busy, "op": (*lab).op, "worker": (*lab).worker,
 	}
 	for i := range texts.Command {
-		texts.Command[i].run = functions[texts.Command[i].Name]
+		texts.Command[i].define = functions[texts.Command[i].Name]
 	}
 	return texts.Command
 }

@@ -16,53 +16,52 @@ import (
 )
 
 // compare measures two programs side by side.
-func (l *lab) compare(ctx context.Context, args []string) error {
-	flags := newFlags("compare")
+func (l *lab) compare(flags *flag.FlagSet) action {
 	of := comparing{budget: 45 * time.Second}
 	of.define(flags)
 	base := flags.String("base", "", "`program`, a lab of another checkout; \"\" = this one, with -inject")
-	name := tagFlag(flags)
+	tag := ""
+	tagFlag(flags, &tag)
 	head := flags.String("head", "", "`program`; \"\" = this one")
 	seed := flags.Uint64("seed", 1, "of the order of measurement")
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	if err := l.parse(flags, args, 0); err != nil {
-		return err
-	}
-	p, err := l.comparison(&of)
-	if err != nil {
-		return usagef("compare: %w", err)
-	}
-	if *base == "" && of.inject == 0 {
-		l.usage(flags, l.errOut)
-		return usagef("compare: expected -base PROGRAM")
-	}
-	p.Seed, p.Tag = *seed, string(*name)
-	for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
-		if *command, err = workerCommand(*path); err != nil {
-			return usagef("compare: %w", err)
+	return func(ctx context.Context) error {
+		p, err := l.comparison(&of)
+		if err != nil {
+			return usage{err}
 		}
+		if *base == "" && of.inject == 0 {
+			l.usage(flags, l.errOut)
+			return usagef("expected -base PROGRAM")
+		}
+		p.Seed, p.Tag = *seed, tag
+		for path, command := range map[*string]*[]string{base: &p.Base, head: &p.Head} {
+			if *command, err = workerCommand(*path); err != nil {
+				return usage{err}
+			}
+		}
+		if !*quiet {
+			p.Progress = run.NewProgress(l.errOut)
+		}
+		c, path, err := compare.Measure(ctx, p, *out)
+		if path != "" {
+			fmt.Fprintf(l.errOut, "lab: results in %s\n", path)
+		}
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(l.tellPages(path), report.Comparison(l.out, c)); err != nil {
+			return err
+		}
+		return outcome(c)
 	}
-	if !*quiet {
-		p.Progress = run.NewProgress(l.errOut)
-	}
-	c, path, err := compare.Measure(ctx, p, *out)
-	if path != "" {
-		fmt.Fprintf(l.errOut, "lab: results in %s\n", path)
-	}
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(l.tellPages(path), report.Comparison(l.out, c)); err != nil {
-		return err
-	}
-	return outcome(c)
 }
 
 // A comparing is what flags say of a comparison, of lab compare and lab trials.
 type comparing struct {
-	specs, settings specsFlag
-	buffers         buffersFlag
+	specs, settings []string
+	buffers         []string
 	procs, rounds   int
 	blocks          int
 	budget          time.Duration
@@ -70,9 +69,9 @@ type comparing struct {
 }
 
 func (c *comparing) define(flags *flag.FlagSet) {
-	flags.Var(&c.specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable")
-	flags.Var(&c.settings, "set", "`option=value` in all workloads, repeatable")
-	flags.Var(&c.buffers, "buffers", "`name,name`, repeatable; the first gets the controls")
+	listFlag(flags, &c.specs, "workload", "`name[:option=value,…]` or a file.toml, repeatable")
+	listFlag(flags, &c.settings, "set", "`option=value` in all workloads, repeatable")
+	buffersFlag(flags, &c.buffers, "reference; the first gets the controls")
 	flags.IntVar(&c.procs, "procs", 1, "GOMAXPROCS: 1 compares processor time, more the time by the clock and latency")
 	flags.IntVar(&c.rounds, "rounds", 0, "measured runs per process (0 = 8 at one processor, 60 at more)")
 	flags.IntVar(&c.blocks, "blocks", 60, "process blocks at most")
@@ -97,10 +96,10 @@ func (l *lab) comparison(c *comparing) (*compare.Plan, error) {
 		workload, rounds = sharedComparison, sharedRounds
 	}
 	if len(c.specs) == 0 {
-		c.specs = specsFlag{workload}
+		c.specs = []string{workload}
 	}
 	if len(c.buffers) == 0 {
-		c.buffers = buffersFlag{"reference"}
+		c.buffers = []string{"reference"}
 	}
 	if c.rounds == 0 {
 		c.rounds = rounds

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -9,14 +10,12 @@ import (
 	"informerlab/loadgen"
 )
 
-// specsFlag collects texts as they are, of -workload and -set.
-type specsFlag []string
-
-func (s *specsFlag) String() string { return "" }
-
-func (s *specsFlag) Set(spec string) error {
-	*s = append(*s, spec)
-	return nil
+// listFlag defines a repeatable flag that collects texts as they are.
+func listFlag(flags *flag.FlagSet, list *[]string, name, usage string) {
+	flags.Func(name, usage, func(text string) error {
+		*list = append(*list, text)
+		return nil
+	})
 }
 
 // parseWorkloads reads the workloads that specs name, each with the settings. Two
@@ -39,18 +38,13 @@ func parseWorkloads(specs, settings []string) (workloads []loadgen.Workload, err
 	return workloads, nil
 }
 
-func (l *lab) describe(_ context.Context, args []string) error {
-	flags := newFlags("describe")
-	if err := l.parse(flags, args, 1); err != nil {
+func (l *lab) describe(flags *flag.FlagSet) action {
+	return func(_ context.Context) error {
+		w, err := loadgen.ParseWorkload(flags.Arg(0))
+		if err != nil {
+			return usage{err}
+		}
+		_, err = io.WriteString(l.out, w.Describe())
 		return err
 	}
-	if flags.NArg() == 0 {
-		return usagef("describe: expected a workload: lab list shows which there are")
-	}
-	w, err := loadgen.ParseWorkload(flags.Arg(0))
-	if err != nil {
-		return usagef("describe: %w", err)
-	}
-	_, err = io.WriteString(l.out, w.Describe())
-	return err
 }

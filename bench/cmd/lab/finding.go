@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -14,48 +15,46 @@ import (
 )
 
 // finding measures findings and makes their pages.
-func (l *lab) finding(ctx context.Context, args []string) error {
-	flags := newFlags("finding")
+func (l *lab) finding(flags *flag.FlagSet) action {
 	render := flags.Bool("render", false, "measure nothing: make the pages again from the data that there is")
 	probe := flags.Bool("probe", false, "measure one ARM in this process and print its figures: what is started")
 	out := flags.String("out", "results/findings", "`folder` of data and pages")
 	blocks := flags.Int("blocks", 0, "process blocks; 0 = as many as suit the finding")
 	seed := flags.Uint64("seed", 1, "of the orders of measurement")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
-	if err := l.parse(flags, args, len(args)); err != nil {
-		return err
-	}
-	if *probe {
-		return l.probe(flags.Args())
-	}
-	if *blocks < 0 || *blocks > 1000 {
-		return usagef("finding: -blocks=%d: expected a whole number from 1 to 1000", *blocks)
-	}
-	var chosen []*findings.Finding
-	for _, name := range flags.Args() {
-		f, err := findings.Find(name)
-		if err != nil {
-			return usage{err}
+	return func(ctx context.Context) error {
+		if *probe {
+			return l.probe(flags.Args())
 		}
-		chosen = append(chosen, f)
-	}
-	if len(chosen) == 0 {
-		chosen = findings.All()
-	}
-	if *render {
-		for _, f := range chosen {
-			if err := f.Render(*out, l.tell); err != nil {
+		if *blocks < 0 || *blocks > 1000 {
+			return usagef("-blocks=%d: expected a whole number from 1 to 1000", *blocks)
+		}
+		var chosen []*findings.Finding
+		for _, name := range flags.Args() {
+			f, err := findings.Find(name)
+			if err != nil {
 				return usage{err}
 			}
+			chosen = append(chosen, f)
 		}
-		return nil
+		if len(chosen) == 0 {
+			chosen = findings.All()
+		}
+		if *render {
+			for _, f := range chosen {
+				if err := f.Render(*out, l.tell); err != nil {
+					return usage{err}
+				}
+			}
+			return nil
+		}
+		options, err := l.findingOptions(ctx, *peersProgram)
+		if err != nil {
+			return err
+		}
+		options.Folder, options.Blocks, options.Seed = *out, *blocks, *seed
+		return measureFindings(ctx, chosen, options)
 	}
-	options, err := l.findingOptions(ctx, *peersProgram)
-	if err != nil {
-		return err
-	}
-	options.Folder, options.Blocks, options.Seed = *out, *blocks, *seed
-	return measureFindings(ctx, chosen, options)
 }
 
 func measureFindings(ctx context.Context, chosen []*findings.Finding, o findings.Options) error {
@@ -74,7 +73,7 @@ func measureFindings(ctx context.Context, chosen []*findings.Finding, o findings
 // probe serves a measurement: it measures one arm of a finding.
 func (l *lab) probe(args []string) error {
 	if len(args) != 2 {
-		return usagef("finding: -probe: expected the name of a finding and an arm of it")
+		return usagef("-probe: expected the name of a finding and an arm of it")
 	}
 	f, err := findings.Find(args[0])
 	if err != nil {
@@ -93,7 +92,7 @@ func (l *lab) findingOptions(ctx context.Context, peersProgram string) (o findin
 	if err != nil {
 		return o, fmt.Errorf("find own program: %w", err)
 	}
-	outside, err := neededPeers(ctx, "finding", peersProgram)
+	outside, err := neededPeers(ctx, peersProgram)
 	if err != nil {
 		return o, err
 	}

@@ -19,7 +19,7 @@ func TestHelp(t *testing.T) {
 	require.Zero(t, all.status)
 	for _, c := range commands() {
 		hidden := c.Group == ""
-		require.NotNil(t, c.run, c.Name)
+		require.NotNil(t, c.define, c.Name)
 		assert.True(t, hidden || slices.Contains(groups, c.Group), c.Name)
 		assert.Equal(t, !hidden, strings.Contains(all.out, "\n  "+c.Name+" "), c.Name)
 		assert.True(t, strings.HasSuffix(c.About, ".") || strings.Contains(c.About, ".\n\n  lab ") ||

@@ -114,13 +114,22 @@ func (l *lab) dispatch(ctx context.Context) error {
 	if !found {
 		return unknown(args)
 	}
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	act := c.define(l, flags)
+	if err := l.parse(&c, flags, rest); err != nil {
+		return err
+	}
 	if c.Name == "worker" {
-		return c.run(l, ctx, rest) // it ends with its input; a signal ends it at once
+		return act(ctx) // it ends with its input; a signal ends it at once
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // the second Ctrl-C ends lab at once
-	return c.run(l, ctx, rest)
+	err := act(ctx)
+	if wrong := (usage{}); errors.As(err, &wrong) && !strings.HasPrefix(err.Error(), c.Name+": ") {
+		return usagef("%s: %w", c.Name, err)
+	}
+	return err
 }
 
 // unknown is the error of a command line that begins with no command.
@@ -157,26 +166,26 @@ func (l *lab) help(prefix string) error {
 	return err
 }
 
-// parse parses flags so that a mistake is one line, and help goes to standard
-// output. operands is the number of arguments that may follow.
-func (l *lab) parse(flags *flag.FlagSet, args []string, operands int) error {
+// parse parses flags so that a mistake is one line, and help goes to standard output.
+func (l *lab) parse(c *command, flags *flag.FlagSet, args []string) error {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
 	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
+	switch least, most := c.operands(); {
+	case errors.Is(err, flag.ErrHelp):
 		l.usage(flags, l.out)
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		if name, is := strings.CutPrefix(err.Error(), "flag provided but not defined: "); is {
 			var names []string
 			flags.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
-			err = fmt.Errorf("unknown flag %s%s", name, suggestion(name, names, "lab "+flags.Name()+" -h lists them"))
+			err = fmt.Errorf("unknown flag %s%s", name, suggestion(name, names, "lab "+c.Name+" -h lists them"))
 		}
-		return usagef("%s: %w", flags.Name(), err)
-	}
-	if extra := flags.NArg() - operands; extra > 0 {
-		return usagef("%s: unexpected argument %q", flags.Name(), flags.Arg(operands))
+		return usagef("%s: %w", c.Name, err)
+	case flags.NArg() < least:
+		return usagef("%s: expected %s: lab help %s tells more", c.Name, c.Operands, c.Name)
+	case flags.NArg() > most:
+		return usagef("%s: unexpected argument %q", c.Name, flags.Arg(most))
 	}
 	return nil
 }
@@ -241,30 +250,25 @@ func distance(a, b string) int {
 	return d[len(a)][len(b)]
 }
 
-// flags returns a set of flags of a command.
-func newFlags(name string) *flag.FlagSet { return flag.NewFlagSet(name, flag.ContinueOnError) }
-
-func (l *lab) worker(_ context.Context, args []string) error {
-	if err := l.parse(newFlags("worker"), args, 0); err != nil {
-		return err
+func (l *lab) worker(_ *flag.FlagSet) action {
+	return func(_ context.Context) error {
+		return worker.Main(l.in, l.out, contestants.Ours())
 	}
-	return worker.Main(l.in, l.out, contestants.Ours())
 }
 
 // version prints what the program was built from.
-func (l *lab) version(_ context.Context, args []string) error {
-	if err := l.parse(newFlags("version"), args, 0); err != nil {
+func (l *lab) version(_ *flag.FlagSet) action {
+	return func(_ context.Context) error {
+		e := run.Here()
+		commit := e.Commit
+		if commit == "" {
+			commit = "unknown"
+		}
+		if e.Dirty {
+			commit += " (with changes)"
+		}
+		_, err := fmt.Fprintf(l.out, "lab       %s\ncommit    %s\nGo        %s %s/%s\nclient-go %s\n",
+			moduleVersion(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, clientGoVersion(peersPath))
 		return err
 	}
-	e := run.Here()
-	commit := e.Commit
-	if commit == "" {
-		commit = "unknown"
-	}
-	if e.Dirty {
-		commit += " (with changes)"
-	}
-	_, err := fmt.Fprintf(l.out, "lab       %s\ncommit    %s\nGo        %s %s/%s\nclient-go %s\n",
-		moduleVersion(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, clientGoVersion(peersPath))
-	return err
 }

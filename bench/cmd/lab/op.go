@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 
 	"informerlab/core/buffer"
@@ -20,46 +21,44 @@ const (
 
 // op pushes n items through a buffer on one goroutine, wave by wave: the work
 // whose instructions can be counted. It prints what became of the items.
-func (l *lab) op(_ context.Context, args []string) error {
-	flags := newFlags("op")
+func (l *lab) op(flags *flag.FlagSet) action {
 	spec := flags.String("buffer", "ring", "`name` of the buffer, which must not need a second goroutine")
 	n := flags.Int("n", 100_000, "items to push")
-	if err := l.parse(flags, args, 0); err != nil {
+	return func(_ context.Context) error {
+		if *n < 0 {
+			return usagef("-n=%d: expected a whole number, not negative", *n)
+		}
+		v, err := variants.Find[event.Notification](*spec)
+		if err != nil {
+			return usage{err}
+		}
+		if v.Traits.Bound == buffer.Nothing {
+			return usagef("-buffer %s: nothing that is pushed there can be popped", *spec)
+		}
+		popped := 0
+		discarded := 0
+		b := v.New(buffer.Params[event.Notification]{
+			Key:     func(item event.Notification) event.Key { return event.KeyOf(item.New) },
+			Merge:   processor.Merge,
+			Discard: func(event.Notification, buffer.Reason) { discarded++ },
+		})
+		wave, dst := opItems(), make([]event.Notification, opWave)
+		for left := *n; left > 0; left -= opWave {
+			items := wave[:min(left, opWave)]
+			singles := min(opSingles, len(items))
+			for i := range singles {
+				b.Push(items[i : i+1])
+			}
+			if len(items) > singles {
+				b.Push(items[singles:])
+			}
+			for b.Len() > 0 {
+				popped += b.Pop(dst)
+			}
+		}
+		_, err = fmt.Fprintf(l.out, "%s: pushed %d, popped %d, discarded %d\n", *spec, *n, popped, discarded)
 		return err
 	}
-	if *n < 0 {
-		return usagef("op: -n=%d: expected a whole number, not negative", *n)
-	}
-	v, err := variants.Find[event.Notification](*spec)
-	if err != nil {
-		return usagef("op: %w", err)
-	}
-	if v.Traits.Bound == buffer.Nothing {
-		return usagef("op: -buffer %s: nothing that is pushed there can be popped", *spec)
-	}
-	popped := 0
-	discarded := 0
-	b := v.New(buffer.Params[event.Notification]{
-		Key:     func(item event.Notification) event.Key { return event.KeyOf(item.New) },
-		Merge:   processor.Merge,
-		Discard: func(event.Notification, buffer.Reason) { discarded++ },
-	})
-	wave, dst := opItems(), make([]event.Notification, opWave)
-	for left := *n; left > 0; left -= opWave {
-		items := wave[:min(left, opWave)]
-		singles := min(opSingles, len(items))
-		for i := range singles {
-			b.Push(items[i : i+1])
-		}
-		if len(items) > singles {
-			b.Push(items[singles:])
-		}
-		for b.Len() > 0 {
-			popped += b.Pop(dst)
-		}
-	}
-	_, err = fmt.Fprintf(l.out, "%s: pushed %d, popped %d, discarded %d\n", *spec, *n, popped, discarded)
-	return err
 }
 
 // opItems returns the items of a wave.

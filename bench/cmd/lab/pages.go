@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -70,44 +71,42 @@ func (l *lab) tellPages(folder string) error {
 // index brings a history up to date and makes the front page of it: of all runs on this
 // machine, in files that git ignores, or of those that git tracks; and the table in
 // README.
-func (l *lab) index(ctx context.Context, args []string) error {
-	flags := newFlags("index")
+func (l *lab) index(flags *flag.FlagSet) action {
 	out := flags.String("out", "results", "`folder` of runs")
 	public := flags.Bool("public", false, "of the runs that git tracks, in files that it tracks")
 	readme := flags.String("readme", "", "`file` with a table of the run that is named")
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
-	}
-	if (*readme == "") != (flags.NArg() == 0) {
-		return usagef("index: expected -readme FILE and a run, or neither")
-	}
-	var text []byte // of README
-	if *readme != "" {
-		var err error
-		if text, err = l.readmeText(*readme, *out, flags.Arg(0)); err != nil {
+	return func(ctx context.Context) error {
+		if (*readme == "") != (flags.NArg() == 0) {
+			return usagef("expected -readme FILE and a run, or neither")
+		}
+		var text []byte // of README
+		if *readme != "" {
+			var err error
+			if text, err = l.readmeText(*readme, *out, flags.Arg(0)); err != nil {
+				return err
+			}
+		}
+		all, err := l.recordedRuns(*out)
+		if err != nil {
 			return err
 		}
-	}
-	all, err := l.recordedRuns(*out)
-	if err != nil {
-		return err
-	}
-	if *public {
-		if all, err = tracked(ctx, *out, all); err != nil {
+		if *public {
+			if all, err = tracked(ctx, *out, all); err != nil {
+				return err
+			}
+		}
+		path, err := writeIndex(*out, *public, all)
+		if err != nil {
 			return err
 		}
-	}
-	path, err := writeIndex(*out, *public, all)
-	if err != nil {
+		if *readme != "" {
+			if err := run.Replace(*readme, text); err != nil {
+				return err
+			}
+		}
+		_, err = fmt.Fprintln(l.out, path)
 		return err
 	}
-	if *readme != "" {
-		if err := run.Replace(*readme, text); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintln(l.out, path)
-	return err
 }
 
 // tracked returns the runs whose manifest git tracks.
@@ -116,7 +115,7 @@ func tracked(ctx context.Context, out string, all []*run.Recorded) ([]*run.Recor
 	command.Dir = out
 	names, err := process.Output(ctx, command)
 	if err != nil {
-		return nil, usagef("index: -public: git ls-files: %w", err)
+		return nil, usagef("-public: git ls-files: %w", err)
 	}
 	return slices.DeleteFunc(all, func(r *run.Recorded) bool {
 		return !slices.Contains(strings.Fields(string(names)), filepath.Base(r.Path)+"/run.json")
@@ -174,7 +173,7 @@ func readHistory(path string, history map[string]page.Entry) error {
 	for number := 1; lines.Scan(); number++ {
 		var e page.Entry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return usagef("index: %s:%d: %w", path, number, err)
+			return usagef("%s:%d: %w", path, number, err)
 		}
 		history[e.Folder] = e
 	}
@@ -183,7 +182,7 @@ func readHistory(path string, history map[string]page.Entry) error {
 
 // readmeText returns the text of a README with the table of a run.
 func (l *lab) readmeText(path, parent, name string) ([]byte, error) {
-	r, err := l.openRun("index", parent, name)
+	r, err := l.openRun(parent, name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,10 +17,10 @@ import (
 )
 
 // replay plays a trace once to each buffer and tells how faithfully.
-func (l *lab) replay(ctx context.Context, args []string) error {
-	flags := newFlags("replay")
-	var buffers buffersFlag
-	flags.Var(&buffers, "buffers", "`name,name`, repeatable, one with options alone; none = reference")
+func (l *lab) replay(flags *flag.FlagSet) action {
+	p := &run.Plan{Blocks: 1, Rounds: 1, Args: l.argv}
+	var buffers []string
+	buffersFlag(flags, &buffers, "reference")
 	speed := flags.String("speed", "100", "times as fast as recorded: a `number`, or max for all at once")
 	objects := flags.String("objects", "fresh",
 		"fresh: read while it is played, in constant memory; shared: built beforehand")
@@ -27,47 +28,43 @@ func (l *lab) replay(ctx context.Context, args []string) error {
 	out := flags.String("out", "results", "`folder` in which the run's own folder is made")
 	peersProgram := flags.String("peers", peersPath, "`program` that serves outside contestants")
 	quiet := flags.Bool("quiet", false, "no progress on standard error")
-	name := tagFlag(flags)
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
+	tagFlag(flags, &p.Tag)
+	return func(ctx context.Context) error {
+		settings := []string{"speed=" + *speed, "objects=" + *objects, "listeners=" + *listeners}
+		if file := flags.Arg(0); file != "" {
+			settings = append(settings, "trace="+file)
+		}
+		var err error
+		if p.Workloads, err = parseWorkloads([]string{"replay"}, settings); err != nil {
+			return usage{err}
+		}
+		if err := readable(p.Workloads); err != nil {
+			return err
+		}
+		if len(buffers) == 0 {
+			buffers = []string{"reference"}
+		}
+		outside, err := neededPeers(ctx, *peersProgram)
+		if err != nil {
+			return err
+		}
+		if p.Arms, err = arms(buffers, outside); err != nil {
+			return usage{err}
+		}
+		played := playback{workload: p.Workloads[0]}
+		p.Each = played.add
+		if !*quiet {
+			p.Progress = run.NewProgress(l.errOut)
+		}
+		folder, err := l.execute(ctx, p, created(p, *out))
+		if len(played.rows) == 0 {
+			return err
+		}
+		if err == nil {
+			err = l.tellPages(folder)
+		}
+		return cmp.Or(err, played.write(l.out))
 	}
-	settings := []string{"speed=" + *speed, "objects=" + *objects, "listeners=" + *listeners}
-	if file := flags.Arg(0); file != "" {
-		settings = append(settings, "trace="+file)
-	}
-	workloads, err := parseWorkloads([]string{"replay"}, settings)
-	if err != nil {
-		return usagef("replay: %w", err)
-	}
-	if err := readable(workloads); err != nil {
-		return err
-	}
-	if len(buffers) == 0 {
-		buffers = buffersFlag{"reference"}
-	}
-	outside, err := neededPeers(ctx, "replay", *peersProgram)
-	if err != nil {
-		return err
-	}
-	chosen, err := arms(buffers, outside)
-	if err != nil {
-		return usagef("replay: %w", err)
-	}
-	played := playback{workload: workloads[0]}
-	p := &run.Plan{
-		Arms: chosen, Workloads: workloads, Blocks: 1, Rounds: 1, Args: l.argv, Tag: string(*name), Each: played.add,
-	}
-	if !*quiet {
-		p.Progress = run.NewProgress(l.errOut)
-	}
-	folder, err := l.execute(ctx, p, created(p, *out))
-	if len(played.rows) == 0 {
-		return err
-	}
-	if err == nil {
-		err = l.tellPages(folder)
-	}
-	return cmp.Or(err, played.write(l.out))
 }
 
 // A playback is what was seen of a replay.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 func (l *lab) recordedRuns(parent string) (all []*run.Recorded, err error) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
-		return nil, usagef("%w", err)
+		return nil, usage{err}
 	}
 	for _, e := range entries { // by name, which begins with the time
 		if !e.IsDir() {
@@ -38,69 +39,60 @@ func (l *lab) recordedRuns(parent string) (all []*run.Recorded, err error) {
 }
 
 // runs lists what there is.
-func (l *lab) runs(_ context.Context, args []string) error {
-	flags := newFlags("runs")
+func (l *lab) runs(flags *flag.FlagSet) action {
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 0); err != nil {
-		return err
+	return func(_ context.Context) error {
+		all, err := l.recordedRuns(*out)
+		if err != nil {
+			return err
+		}
+		table := format.Table{Head: []string{"RUN", "TAG", "STATUS", "BLOCKS", "ARMS", "WORKLOADS", "MACHINE"}}
+		for _, r := range all {
+			m := &r.Manifest
+			table.Add(filepath.Base(r.Path), m.Tag, m.Status, fmt.Sprint(len(m.Blocks)), fmt.Sprint(len(m.Arms)),
+				fmt.Sprint(len(m.Workloads)), m.Environment.Fingerprint())
+		}
+		return table.Text(l.out)
 	}
-	all, err := l.recordedRuns(*out)
-	if err != nil {
-		return err
-	}
-	table := format.Table{Head: []string{"RUN", "TAG", "STATUS", "BLOCKS", "ARMS", "WORKLOADS", "MACHINE"}}
-	for _, r := range all {
-		m := &r.Manifest
-		table.Add(filepath.Base(r.Path), m.Tag, m.Status, fmt.Sprint(len(m.Blocks)), fmt.Sprint(len(m.Arms)),
-			fmt.Sprint(len(m.Workloads)), m.Environment.Fingerprint())
-	}
-	return table.Text(l.out)
 }
 
 // show tells what a run measured, where, and who did best.
-func (l *lab) show(_ context.Context, args []string) error {
-	flags := newFlags("show")
+func (l *lab) show(flags *flag.FlagSet) action {
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
+	return func(_ context.Context) error {
+		r, err := l.openRun(*out, flags.Arg(0))
+		if err != nil {
+			return err
+		}
+		return report.Show(l.out, judge.Of(r, ""))
 	}
-	r, err := l.openRun("show", *out, flags.Arg(0))
-	if err != nil {
-		return err
-	}
-	return report.Show(l.out, judge.Of(r, ""))
 }
 
 // diff compares two runs.
-func (l *lab) diff(_ context.Context, args []string) error {
-	flags := newFlags("diff")
+func (l *lab) diff(flags *flag.FlagSet) action {
 	out := flags.String("out", "results", "`folder` of runs")
-	if err := l.parse(flags, args, 2); err != nil {
-		return err
-	}
-	if flags.NArg() != 2 {
-		return usagef("diff: found %d runs, expected two: before and after", flags.NArg())
-	}
-	var two [2]*run.Recorded
-	for i := range two {
-		var err error
-		if two[i], err = l.openRun("diff", *out, flags.Arg(i)); err != nil {
-			return err
+	return func(_ context.Context) error {
+		var two [2]*run.Recorded
+		for i := range two {
+			var err error
+			if two[i], err = l.openRun(*out, flags.Arg(i)); err != nil {
+				return err
+			}
 		}
+		changes, err := judge.Diff(two[0], two[1])
+		switch {
+		case err != nil:
+			return usage{err}
+		case len(changes) == 0:
+			return usagef("%s and %s have measured nothing in common", flags.Arg(0), flags.Arg(1))
+		}
+		return report.Changes(l.out, changes)
 	}
-	changes, err := judge.Diff(two[0], two[1])
-	switch {
-	case err != nil:
-		return usage{err}
-	case len(changes) == 0:
-		return usagef("diff: %s and %s have measured nothing in common", flags.Arg(0), flags.Arg(1))
-	}
-	return report.Changes(l.out, changes)
 }
 
 // openRun opens a run that is named as runPath says.
-func (l *lab) openRun(command, parent, name string) (*run.Recorded, error) {
-	path, err := l.runPath(command, parent, name)
+func (l *lab) openRun(parent, name string) (*run.Recorded, error) {
+	path, err := l.runPath(parent, name)
 	if err != nil {
 		return nil, err
 	}
@@ -113,16 +105,13 @@ func (l *lab) openRun(command, parent, name string) (*run.Recorded, error) {
 
 // runPath returns the path of a run: name is a path, or the name of a folder in parent,
 // its unique beginning, or a tag. Of several runs with a tag the newest is meant.
-func (l *lab) runPath(command, parent, name string) (string, error) {
-	if name == "" {
-		return "", usagef("%s: expected a run: lab runs lists them", command)
-	}
+func (l *lab) runPath(parent, name string) (string, error) {
 	if _, err := os.Stat(name); err == nil || strings.ContainsRune(name, os.PathSeparator) {
 		return name, nil
 	}
 	entries, err := os.ReadDir(parent)
 	if err != nil {
-		return "", usagef("%s: run %q: %w", command, name, err)
+		return "", usagef("run %q: %w", name, err)
 	}
 	var begun, tagged, known []string
 	for _, e := range entries { // by name, which begins with the time
@@ -153,9 +142,7 @@ func (l *lab) runPath(command, parent, name string) (string, error) {
 	case len(begun) == 1:
 		return filepath.Join(parent, begun[0]), nil
 	case len(begun) > 1:
-		return "", usagef("%s: %q is the beginning of %d runs: %s", command, name, len(begun),
-			strings.Join(begun, ", "))
+		return "", usagef("%q is the beginning of %d runs: %s", name, len(begun), strings.Join(begun, ", "))
 	}
-	return "", usagef("%s: found no run %q in %s%s", command, name, parent,
-		suggestion(name, known, "lab runs lists them"))
+	return "", usagef("found no run %q in %s%s", name, parent, suggestion(name, known, "lab runs lists them"))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"debug/buildinfo"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,92 +13,82 @@ import (
 	"strings"
 
 	"informerlab/bench/micro"
+	"informerlab/bench/process"
 	"informerlab/bench/run"
 	"informerlab/bench/trials"
 )
 
 // micro measures the catalogue alone, or lets the peers' worker measure it beside queues
 // from elsewhere.
-func (l *lab) micro(ctx context.Context, args []string) error {
-	flags := newFlags("micro")
+func (l *lab) micro(flags *flag.FlagSet) action {
 	var p micro.Plan
-	p.Define(flags)
+	flags.StringVar(&p.Match, "measure", "", "`regexp` that names of measurements must match: "+
+		strings.Join(micro.Names(), ", "))
+	buffersFlag(flags, &p.Buffers, "all")
+	flags.StringVar(&p.Item, "item", "any", "`type` of items: any (16 bytes) or notification (48)")
+	flags.IntVar(&p.Rounds, "rounds", 9, "`number` of runs of each contestant")
+	flags.StringVar(&p.Base, "base", "reference", "`name` of the contestant to compare with")
+	flags.BoolVar(&p.Raw, "raw", false, "print every run in the Go benchmark format instead of tables")
+	flags.Uint64Var(&p.Seed, "seed", 1, "`number` that decides the orders of the rounds")
 	peersProgram := flags.String("peers", peersPath, "`program` that has outside queues")
-	if err := l.parse(flags, args, 0); err != nil {
-		return err
-	}
-	_, missing := os.Stat(*peersProgram)
-	switch {
-	case missing != nil && *peersProgram != peersPath:
-		return usagef("micro: -peers: %w", missing)
-	case missing != nil:
-		fmt.Fprintln(l.errOut, "lab: without outside queues (not built: make peers)")
-		return p.Run(ctx, l.out, nil)
-	}
-	arguments := []string{"micro"}
-	flags.VisitAll(func(f *flag.Flag) {
-		switch {
-		case f.Name == "peers":
-		case f.Name == "buffers":
-			for _, spec := range p.Buffers {
-				arguments = append(arguments, "-buffers="+spec)
+	return func(ctx context.Context) error {
+		if _, err := os.Stat(*peersProgram); err != nil && *peersProgram != peersPath {
+			return usagef("-peers: %w", err)
+		} else if err != nil {
+			if err = p.Run(ctx, l.out, nil); err == nil {
+				l.tell("without outside queues (not built: make peers)")
 			}
-		default:
-			arguments = append(arguments, "-"+f.Name+"="+f.Value.String())
+			return err
 		}
-	})
-	outside := peers{path: *peersProgram}
-	command := exec.CommandContext(ctx, outside.command()[0], arguments...)
-	command.Stdout, command.Stderr = l.out, l.errOut
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	err := command.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &exit) && exit.ExitCode() == exitUsage:
-		return usagef("micro: %w", err)
-	case err != nil:
-		return fmt.Errorf("micro: %w", err)
+		plan, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		var told strings.Builder
+		outside := peers{path: *peersProgram}
+		command := exec.Command(outside.command()[0], "micro", string(plan))
+		command.Stdout, command.Stderr = l.out, &told
+		err = process.Run(ctx, command)
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+			return err
+		} else if exit.ExitCode() == exitUsage {
+			return usage{errors.New(strings.TrimPrefix(strings.TrimSpace(told.String()), "worker: micro: "))}
+		}
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(told.String()))
 	}
-	return nil
 }
 
 // overhead measures what the lab costs.
-func (l *lab) overhead(ctx context.Context, args []string) error {
-	flags := newFlags("overhead")
+func (l *lab) overhead(flags *flag.FlagSet) action {
 	o := trials.Overhead{Args: l.argv, Progress: run.NewProgress(l.errOut)}
-	flags.Var((*specsFlag)(&o.Workloads), "workload", "`label` of a workload, repeatable; none = "+
+	listFlag(flags, &o.Workloads, "workload", "`label` of a workload, repeatable; none = "+
 		strings.Join(trials.OverheadWorkloads, " "))
-	flags.Var((*specsFlag)(&o.Buffers), "buffer", "`name` of a buffer with its options, repeatable; none = "+
+	listFlag(flags, &o.Buffers, "buffer", "`name` of a buffer with its options, repeatable; none = "+
 		strings.Join(trials.OverheadBuffers, " "))
 	flags.IntVar(&o.Blocks, "blocks", 10, "`number` of fresh processes of each arm")
 	flags.IntVar(&o.Rounds, "rounds", 25, "`number` of runs of each of them")
 	flags.Uint64Var(&o.Seed, "seed", 1, "of the orders")
 	flags.StringVar(&o.Folder, "out", "results/overhead", "`folder` for the folder of the run")
-	if err := l.parse(flags, args, 0); err != nil {
-		return err
+	return func(ctx context.Context) error {
+		return o.Run(ctx, l.out)
 	}
-	return o.Run(ctx, l.out)
 }
 
 // mutants tests whether flame graphs explain.
-func (l *lab) mutants(ctx context.Context, args []string) error {
-	flags := newFlags("mutants")
+func (l *lab) mutants(flags *flag.FlagSet) action {
 	var o trials.Mutants
 	flags.StringVar(&o.Only, "run", "", "`regexp` that names of mutants must match; \"\" = all")
 	flags.StringVar(&o.Root, "root", ".", "the module's `folder`")
 	flags.IntVar(&o.Blocks, "blocks", 5, "pairs of fresh processes for each mutant")
 	flags.IntVar(&o.Runs, "runs", 2, "timed runs in each process")
 	flags.Float64Var(&o.Seconds, "seconds", 0.4, "how long each process is profiled, about")
-	if err := l.parse(flags, args, 0); err != nil {
+	return func(ctx context.Context) error {
+		err := o.Run(ctx, l.out)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return err
 	}
-	err := o.Run(ctx, l.out)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
 }
 
 // moduleVersion is that of this program, as the build tells it.

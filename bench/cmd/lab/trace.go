@@ -97,61 +97,57 @@ func (l *lab) readTrace(ctx context.Context, path string, use func(*trace.Reader
 	})
 }
 
-func (l *lab) traceInfo(ctx context.Context, args []string) error {
-	flags := newFlags("trace info")
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
-	}
-	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
-		info, err := trace.Describe(r)
-		if err != nil {
-			return err
-		}
-		return info.Write(l.out)
-	})
-}
-
-func (l *lab) traceFit(ctx context.Context, args []string) error {
-	flags := newFlags("trace fit")
-	resource := flags.String("resource", "", "this `name` alone, as the file of a workload; \"\" = all, a table each")
-	speed := flags.Float64("speed", 1, "`times` the recorded pace")
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
-	}
-	if !(*speed >= leastFitSpeed && *speed <= mostFitSpeed) {
-		return usagef("trace fit: -speed=%v: expected %v to %v", *speed, leastFitSpeed, mostFitSpeed)
-	}
-	return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
-		all, err := trace.Fit(r)
-		if err != nil {
-			return err
-		}
-		if len(all) == 0 {
-			return usagef("trace fit: found no events in %s, expected some", r.Name())
-		}
-		var names []string
-		var text strings.Builder
-		for _, f := range all {
-			names = append(names, f.Resource)
-			if *resource != "" && *resource != f.Resource {
-				continue
-			}
-			workload, err := fittedWorkload(&f, *speed, fitCommand(f.Resource, *speed, flags.Arg(0)))
+func (l *lab) traceInfo(flags *flag.FlagSet) action {
+	return func(ctx context.Context) error {
+		return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
+			info, err := trace.Describe(r)
 			if err != nil {
 				return err
 			}
-			if *resource == "" {
-				workload = fmt.Sprintf("[%q]\n%s\n", f.Resource, workload)
+			return info.Write(l.out)
+		})
+	}
+}
+
+func (l *lab) traceFit(flags *flag.FlagSet) action {
+	resource := flags.String("resource", "", "this `name` alone, as the file of a workload; \"\" = all, a table each")
+	speed := flags.Float64("speed", 1, "`times` the recorded pace")
+	return func(ctx context.Context) error {
+		if !(*speed >= leastFitSpeed && *speed <= mostFitSpeed) {
+			return usagef("-speed=%v: expected %v to %v", *speed, leastFitSpeed, mostFitSpeed)
+		}
+		return l.readTrace(ctx, flags.Arg(0), func(r *trace.Reader) error {
+			all, err := trace.Fit(r)
+			if err != nil {
+				return err
 			}
-			text.WriteString(workload)
-		}
-		if *resource != "" && !slices.Contains(names, *resource) {
-			return usagef("trace fit: found no events of %q, expected one of %s",
-				*resource, strings.Join(names, ", "))
-		}
-		_, err = io.WriteString(l.out, text.String())
-		return err
-	})
+			if len(all) == 0 {
+				return usagef("found no events in %s, expected some", r.Name())
+			}
+			var names []string
+			var text strings.Builder
+			for _, f := range all {
+				names = append(names, f.Resource)
+				if *resource != "" && *resource != f.Resource {
+					continue
+				}
+				workload, err := fittedWorkload(&f, *speed, fitCommand(f.Resource, *speed, flags.Arg(0)))
+				if err != nil {
+					return err
+				}
+				if *resource == "" {
+					workload = fmt.Sprintf("[%q]\n%s\n", f.Resource, workload)
+				}
+				text.WriteString(workload)
+			}
+			if *resource != "" && !slices.Contains(names, *resource) {
+				return usagef("found no events of %q, expected one of %s",
+					*resource, strings.Join(names, ", "))
+			}
+			_, err = io.WriteString(l.out, text.String())
+			return err
+		})
+	}
 }
 
 // The paces of a fit: what is a run of 25 s at the recorded pace takes 40 minutes
@@ -169,7 +165,7 @@ func fittedWorkload(f *trace.Fitted, speed float64, command string) (string, err
 	err := w.UnmarshalText([]byte("name = \"fitted\"\n" + text.String()))
 	var wrong *loadgen.FileError
 	if errors.As(err, &wrong) {
-		return "", usagef("trace fit: %q at -speed=%v is no workload: found %s, expected %s",
+		return "", usagef("%q at -speed=%v is no workload: found %s, expected %s",
 			f.Resource, speed, wrong.Found, wrong.Expected)
 	}
 	return text.String(), err
@@ -241,8 +237,7 @@ func (o outputFlags) write(l *lab, use func(out io.Writer, c trace.Compression) 
 	return os.Rename(temporary.Name(), *o.path)
 }
 
-func (l *lab) traceCut(ctx context.Context, args []string) error {
-	flags := newFlags("trace cut")
+func (l *lab) traceCut(flags *flag.FlagSet) action {
 	var o trace.CutOptions
 	flags.DurationVar(&o.From, "from", 0, "`time` in the trace where it begins; what exists then is its initial list")
 	flags.DurationVar(&o.To, "to", 0, "`time` in the trace before which it ends; 0 = the end")
@@ -250,72 +245,69 @@ func (l *lab) traceCut(ctx context.Context, args []string) error {
 	flags.BoolVar(&o.Compact, "compact", false, "leave objects out")
 	flags.IntVar(&o.Repeat, "repeat", 1, "`times` on end; at each join what exists is deleted and comes again")
 	output := newOutputFlags(flags)
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
-	}
-	if *resources != "" {
-		o.Resources = strings.Split(*resources, ",")
-	}
-	if o.Repeat < 1 {
-		return usagef("trace cut: -repeat=%d: expected a whole number from 1", o.Repeat)
-	}
-	if o.Repeat > 1 && flags.Arg(0) == "-" {
-		return usagef("trace cut: -repeat=%d: expected a file, since standard input can be read once", o.Repeat)
-	}
-	return l.useTrace(ctx, flags.Arg(0), func(input *traceInput) error {
-		return output.write(l, func(out io.Writer, c trace.Compression) error {
-			n, err := trace.Cut(input.open, out, c, o)
-			if err == nil {
-				fmt.Fprintf(l.errOut, "lab: %d records\n", n)
-			}
-			return err
+	return func(ctx context.Context) error {
+		if *resources != "" {
+			o.Resources = strings.Split(*resources, ",")
+		}
+		if o.Repeat < 1 {
+			return usagef("-repeat=%d: expected a whole number from 1", o.Repeat)
+		}
+		if o.Repeat > 1 && flags.Arg(0) == "-" {
+			return usagef("-repeat=%d: expected a file, since standard input can be read once", o.Repeat)
+		}
+		return l.useTrace(ctx, flags.Arg(0), func(input *traceInput) error {
+			return output.write(l, func(out io.Writer, c trace.Compression) error {
+				n, err := trace.Cut(input.open, out, c, o)
+				if err == nil {
+					fmt.Fprintf(l.errOut, "lab: %d records\n", n)
+				}
+				return err
+			})
 		})
-	})
+	}
 }
 
-func (l *lab) traceFromKubectl(ctx context.Context, args []string) error {
-	flags := newFlags("trace from-kubectl")
+func (l *lab) traceFromKubectl(flags *flag.FlagSet) action {
 	var o trace.KubectlOptions
 	flags.StringVar(&o.Resource, "resource", "", "`name` of the resource; \"\" = the plural of the objects' kind")
 	flags.Float64Var(&o.Rate, "rate", 0, "space events evenly, so many `a second`")
 	clock := flags.Bool("clock", false, "each event has the time at which it is read: as without -rate")
 	compact := flags.Bool("compact", false, "leave objects out")
 	output := newOutputFlags(flags)
-	if err := l.parse(flags, args, 1); err != nil {
-		return err
-	}
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	switch {
-	case given["rate"] && *clock:
-		return usagef("trace from-kubectl: -rate and -clock: expected one of them")
-	case given["rate"] && !(o.Rate > 0 && o.Rate <= 1e9) || math.IsNaN(o.Rate):
-		return usagef("trace from-kubectl: -rate=%v: expected events a second, more than 0", o.Rate)
-	}
-	// Ctrl-C is meant for kubectl, which gets it too: what it printed until then
-	// is the trace. Only reading of a file ends. The second one ends lab.
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)()
-	in, name := l.in, "standard input"
-	if path := flags.Arg(0); path != "" && path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return usage{err}
+	return func(ctx context.Context) error {
+		given := map[string]bool{}
+		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		switch {
+		case given["rate"] && *clock:
+			return usagef("-rate and -clock: expected one of them")
+		case given["rate"] && !(o.Rate > 0 && o.Rate <= 1e9) || math.IsNaN(o.Rate):
+			return usagef("-rate=%v: expected events a second, more than 0", o.Rate)
 		}
-		defer func() { _ = file.Close() }() // it was only read
-		in, name = ctxReader{ctx, file}, path
+		// Ctrl-C is meant for kubectl, which gets it too: what it printed until then
+		// is the trace. Only reading of a file ends. The second one ends lab.
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+		defer context.AfterFunc(ctx, stop)()
+		in, name := l.in, "standard input"
+		if path := flags.Arg(0); path != "" && path != "-" {
+			file, err := os.Open(path)
+			if err != nil {
+				return usage{err}
+			}
+			defer func() { _ = file.Close() }() // it was only read
+			in, name = ctxReader{ctx, file}, path
+		}
+		return output.write(l, func(out io.Writer, c trace.Compression) error {
+			w, err := trace.NewWriter(out, trace.Header{Objects: !*compact, Compression: c})
+			if err != nil {
+				return err
+			}
+			summary, err := trace.FromKubectl(in, name, w, o)
+			if err != nil {
+				return traceError(err)
+			}
+			fmt.Fprintf(l.errOut, "lab: %s\n", summary)
+			return w.Close()
+		})
 	}
-	return output.write(l, func(out io.Writer, c trace.Compression) error {
-		w, err := trace.NewWriter(out, trace.Header{Objects: !*compact, Compression: c})
-		if err != nil {
-			return err
-		}
-		summary, err := trace.FromKubectl(in, name, w, o)
-		if err != nil {
-			return traceError(err)
-		}
-		fmt.Fprintf(l.errOut, "lab: %s\n", summary)
-		return w.Close()
-	})
 }

@@ -4,7 +4,7 @@
 //	worker          client-go, through the protocol of package informerlab/bench/worker:
 //	                JSON lines on standard input and output
 //	worker micro    queues from elsewhere beside the catalogue, operation by operation, for
-//	                lab micro, whose flags it takes
+//	                lab micro, which hands over its plan as JSON
 //	worker cost     what a listener and a pending notification cost, reference against
 //	                client-go
 //	worker both     client-go and the catalogue, for worker cost
@@ -15,11 +15,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"informerlab/bench/contestants"
@@ -60,22 +62,21 @@ func run(name string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	var plan micro.Plan
-	var c cost
 	if name == "micro" {
-		plan.Define(flags)
-	} else {
-		c.define(flags)
+		var plan micro.Plan
+		if err := json.Unmarshal([]byte(strings.Join(os.Args[2:], " ")), &plan); err != nil {
+			return fmt.Errorf("micro: %w: %w", micro.ErrInput, err)
+		}
+		return plan.Run(ctx, os.Stdout, queues())
 	}
+	var c cost
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	c.define(flags)
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		return fmt.Errorf("%w: %w", micro.ErrInput, err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%w: unexpected argument %q", micro.ErrInput, flags.Arg(0))
-	}
-	if name == "micro" {
-		return plan.Run(ctx, os.Stdout, queues())
 	}
 	return c.run(ctx, os.Stdout)
 }
