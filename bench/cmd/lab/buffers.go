@@ -32,25 +32,17 @@ type peers struct {
 // with its own contestants.
 func findPeers(ctx context.Context, path string) *peers {
 	p := &peers{path: path}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		p.missing = "there is no " + path
-		if path == peersPath {
-			p.missing = "not built: make peers"
-		}
-		return p
-	case err != nil:
-		p.missing = err.Error()
-		return p
-	case !info.Mode().IsRegular():
-		p.missing = path + " is not a program"
-		return p
-	}
 	program := worker.Program{Command: p.command()}
-	if p.listings, err = program.Listings(ctx); err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		p.missing = first
+	listings, err := program.Listings(ctx)
+	switch {
+	case err == nil:
+		p.listings = listings
+	case !errors.Is(err, fs.ErrNotExist):
+		p.missing, _, _ = strings.Cut(err.Error(), "\n")
+	case path == peersPath:
+		p.missing = "not built: make peers"
+	default:
+		p.missing = "there is no " + path
 	}
 	return p
 }

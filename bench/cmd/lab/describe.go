@@ -18,8 +18,9 @@ func listFlag(flags *flag.FlagSet, list *[]string, name, usage string) {
 	})
 }
 
-// parseWorkloads reads the workloads that specs name, each with the settings. Two
-// with one label would share a row of the table.
+// parseWorkloads reads the workloads that specs name, each with the settings, and their
+// traces, so that a bad line is reported before anything is measured. Two with one label
+// would share a row of the table.
 func parseWorkloads(specs, settings []string) (workloads []loadgen.Workload, err error) {
 	if len(specs) == 0 && len(settings) > 0 {
 		return nil, fmt.Errorf("-set %s without a workload: expected -workload beside it", settings[0])
@@ -28,6 +29,11 @@ func parseWorkloads(specs, settings []string) (workloads []loadgen.Workload, err
 		w, err := loadgen.ParseWorkload(spec, settings...)
 		if err != nil {
 			return nil, err
+		}
+		if w.Trace != "" {
+			if _, err := w.Loads(); err != nil {
+				return nil, err
+			}
 		}
 		same := func(other loadgen.Workload) bool { return other.BenchName() == w.BenchName() }
 		if slices.ContainsFunc(workloads, same) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -53,21 +52,13 @@ func (l *lab) finding(flags *flag.FlagSet) action {
 			return err
 		}
 		options.Folder, options.Blocks, options.Seed = *out, *blocks, *seed
-		return measureFindings(ctx, chosen, options)
-	}
-}
-
-func measureFindings(ctx context.Context, chosen []*findings.Finding, o findings.Options) error {
-	for _, f := range chosen {
-		err := f.Measure(ctx, o)
-		if errors.Is(err, findings.ErrInput) {
-			return usage{err}
+		for _, f := range chosen {
+			if err := f.Measure(ctx, options); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
+		return nil
 	}
-	return nil
 }
 
 // probe serves a measurement: it measures one arm of a finding.

@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"informerlab/bench/contestants"
+	"informerlab/bench/findings"
 	"informerlab/bench/micro"
 	"informerlab/bench/run"
 	"informerlab/bench/trials"
@@ -78,7 +79,7 @@ func (l *lab) main(ctx context.Context) int {
 	}
 	fmt.Fprintf(l.errOut, "lab: %v\n", err)
 	switch {
-	case is(errUsage, micro.ErrInput, trials.ErrInput):
+	case is(errUsage, findings.ErrInput, micro.ErrInput, trials.ErrInput):
 		return exitUsage
 	case is(errInconclusive, trials.ErrTooFew):
 		return exitUnfit

@@ -38,9 +38,6 @@ func (l *lab) replay(flags *flag.FlagSet) action {
 		if p.Workloads, err = parseWorkloads([]string{"replay"}, settings); err != nil {
 			return usage{err}
 		}
-		if err := readable(p.Workloads); err != nil {
-			return err
-		}
 		if len(buffers) == 0 {
 			buffers = []string{"reference"}
 		}

@@ -16,22 +16,7 @@ import (
 	"informerlab/bench/judge"
 	"informerlab/bench/report"
 	"informerlab/bench/run"
-	"informerlab/loadgen"
 )
-
-// readable reads the traces that workloads name, so that a bad line is told
-// before anything is measured.
-func readable(workloads []loadgen.Workload) error {
-	for _, w := range workloads {
-		if w.Trace == "" {
-			continue
-		}
-		if _, err := w.Loads(); err != nil {
-			return usage{err}
-		}
-	}
-	return nil
-}
 
 // run measures buffers. Until the plan is complete it writes nothing, and starts only the
 // peers' worker to ask for its list.
@@ -68,9 +53,6 @@ func (l *lab) run(flags *flag.FlagSet) action {
 		}
 		if len(p.Workloads) == 0 {
 			p.Workloads = suite.Workloads()
-		}
-		if err := readable(p.Workloads); err != nil {
-			return err
 		}
 		outside, err := neededPeers(ctx, *peersProgram)
 		if err != nil {
@@ -209,19 +191,20 @@ func (l *lab) report(flags *flag.FlagSet) action {
 	base := flags.String("base", "", "`buffer` that others are compared with; \"\" = reference")
 	html := flags.Bool("html", false, "make the pages of each run again instead, and print where they are")
 	return func(_ context.Context) error {
-		var folders []string
+		var all *run.Recorded
 		for _, name := range flags.Args() {
 			folder, err := l.runPath(*out, name)
 			if err != nil {
 				return err
 			}
-			folders = append(folders, folder)
-		}
-		if *html {
-			return l.reportPages(folders)
-		}
-		var all *run.Recorded
-		for _, folder := range folders {
+			if *html {
+				path, err := savePages(folder)
+				if err != nil {
+					return usage{err}
+				}
+				fmt.Fprintln(l.out, path)
+				continue
+			}
 			recorded, err := readRun(folder)
 			switch {
 			case err != nil:
@@ -234,6 +217,9 @@ func (l *lab) report(flags *flag.FlagSet) action {
 				all = run.Merge(all, recorded)
 			}
 		}
+		if *html {
+			return nil
+		}
 		var table strings.Builder // the whole, or nothing and an error
 		if err := report.Tables(&table, judge.Of(all, *base), *base); err != nil {
 			return usage{err}
@@ -243,40 +229,23 @@ func (l *lab) report(flags *flag.FlagSet) action {
 	}
 }
 
-// reportPages makes the pages of runs again.
-func (l *lab) reportPages(folders []string) error {
-	for _, folder := range folders {
-		path, err := savePages(folder)
-		if err != nil {
-			return usage{err}
-		}
-		fmt.Fprintln(l.out, path)
-	}
-	return nil
-}
-
 func (l *lab) flame(flags *flag.FlagSet) action {
 	out := flags.String("out", "results", "`folder` of runs; none named = its newest with profiles")
 	return func(_ context.Context) error {
-		folder := flags.Arg(0)
-		if folder != "" {
-			path, err := l.runPath(*out, folder)
-			if err != nil {
-				return err
-			}
-			folder = path
-		} else {
-			// Names begin with the time, so the last one is the newest.
-			found, err := filepath.Glob(filepath.Join(*out, "*", "profiles", "*.pb.gz"))
-			if err != nil {
-				return usage{err}
-			}
-			for _, path := range found {
-				folder = max(folder, filepath.Dir(filepath.Dir(path)))
-			}
-			if folder == "" {
-				return usagef("no run with profiles in %s: make one with lab run -profile", *out)
-			}
+		// Names begin with the time, so the last one is the newest.
+		found, err := filepath.Glob(filepath.Join(*out, "*", "profiles", "*.pb.gz"))
+		folder := ""
+		for _, path := range found {
+			folder = max(folder, filepath.Dir(filepath.Dir(path)))
+		}
+		if flags.NArg() > 0 {
+			folder, err = l.runPath(*out, flags.Arg(0))
+		}
+		switch {
+		case err != nil:
+			return usage{err}
+		case folder == "":
+			return usagef("no run with profiles in %s: make one with lab run -profile", *out)
 		}
 		index, err := flame.Write(filepath.Join(folder, "profiles"), filepath.Join(folder, "flame"))
 		if err != nil {

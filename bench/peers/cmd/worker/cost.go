@@ -83,28 +83,23 @@ type figure struct{ ours, theirs float64 }
 
 // block measures both sides, in fresh processes.
 func (m *cost) block(ctx context.Context) error {
-	wall := map[string]figure{}
-	for _, workload := range []string{idle, busy} {
-		f, err := m.measure(ctx, workload)
-		if err != nil {
-			return err
-		}
-		wall[workload] = f
+	none, err := m.measure(ctx, idle)
+	if err != nil {
+		return err
 	}
-	m.listener = append(m.listener, figure{
-		ours:   (wall[busy].ours - wall[idle].ours) / busyListeners,
-		theirs: (wall[busy].theirs - wall[idle].theirs) / busyListeners,
-	})
+	some, err := m.measure(ctx, busy)
+	if err != nil {
+		return err
+	}
+	m.listener = append(m.listener,
+		figure{(some.ours - none.ours) / busyListeners, (some.theirs - none.theirs) / busyListeners})
 	var pending figure
-	var err error
 	if pending.ours, err = bytesPerPending(ctx, ours); err != nil {
 		return err
 	}
-	if pending.theirs, err = bytesPerPending(ctx, theirs); err != nil {
-		return err
-	}
+	pending.theirs, err = bytesPerPending(ctx, theirs)
 	m.pending = append(m.pending, pending)
-	return nil
+	return err
 }
 
 // measure returns the median wall time per event over the rounds of a workload.
